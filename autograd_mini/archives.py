@@ -20,6 +20,8 @@ from numpy.lib import format as npy
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
+    from .core.arrays import Array
+
 LONGEST_NAME: Final = 50_000
 """A member's name has at most this many bytes; a zip allows 65,535."""
 LONGEST_HEADER: Final = 4096
@@ -89,7 +91,7 @@ def _plain(name: str) -> str:
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────
-def write_arrays(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+def write_arrays(file: IO[bytes], arrays: Mapping[str, object]) -> None:
     """Write arrays by name; equal ones make equal bytes, since no member has a date."""
     from zipfile import ZipFile, ZipInfo  # 5 ms of import
 
@@ -173,7 +175,7 @@ def _parsed(text: str, start: int, info: ZipInfo) -> Header:
     return Header(shape, npy.descr_to_dtype(fields["descr"]), fortran, start, info)
 
 
-def read_array(archive: ZipFile, header: Header) -> Any:
+def read_array(archive: ZipFile, header: Header) -> Array:
     """Read one array, a scalar if it is 0-d; the checksum is verified on the way.
 
     Raises:

@@ -56,7 +56,7 @@ def import_viz() -> ModuleType:
     )
 
 
-def mimebundle(subject: Any) -> dict[str, Any]:
+def mimebundle(subject: object) -> dict[str, Any]:
     """Return the picture of a tensor, graph, model or compiled function for a notebook's cell."""
     bundle: dict[str, Any] = import_viz().mimebundle(subject)
     return bundle

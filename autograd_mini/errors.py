@@ -19,7 +19,7 @@ class AutogradError(Exception):
     What a terminal would carry out, as an escape sequence in a name, its text shows.
     """
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: object) -> None:
         super().__init__(*(show_text(x) if isinstance(x, str) else x for x in args))
 
 
@@ -74,7 +74,7 @@ class ForeignModuleError(AutogradError, ImportError):
 class GradcheckError(AutogradError, AssertionError):
     """A gradient that differs from the numeric one; `report` has the entries."""
 
-    def __init__(self, report: Any) -> None:
+    def __init__(self, report: object) -> None:
         super().__init__(str(report))
         self.report = report
 

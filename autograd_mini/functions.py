@@ -7,16 +7,19 @@ A row of the table can be called, and is not a function: it has neither a signat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .core.arrays import Numbers
 from .core.primitive import Primitive
 from .ops import activations, conversion
 
+if TYPE_CHECKING:
+    pass
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def documented(row: Primitive | Callable[..., Any]) -> Callable[[Function], Function]:
+def documented(row: Primitive | Callable[..., object]) -> Callable[[Function], Function]:
     """Give a function the docstring of its row: what it computes, and its derivatives."""
     text = row.doc if isinstance(row, Primitive) else row.__doc__
 

@@ -24,6 +24,9 @@ from .ops.special import logsumexp as logsumexp
 from .ops.special import multigammaln as multigammaln
 from .ops.special import softmax as softmax
 
+if TYPE_CHECKING:
+    pass
+
 __all__ = [
     "beta",
     "betainc",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from autograd_mini.errors import StaleGraphError
 
 from .reading import Key, has_changed, has_values, key, operands
 from .texts import clean_text, format_count
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +73,7 @@ class Ledger(Frontier):
         super().__init__()
         self.entries: list[Contribution] = []
 
-    def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
+    def receive(self, tensor: Tensor, g: Array, selected: bool) -> None:
         """Add a cotangent to the sum of a tensor, and keep it."""
         before = self._sum_so_far(tensor)
         super().receive(tensor, g, selected)
@@ -78,7 +81,7 @@ class Ledger(Frontier):
         earlier = None if before is None else swap_convention(before)
         self.entries.append(Contribution(tensor, swap_convention(g), total, earlier))
 
-    def _sum_so_far(self, tensor: Tensor) -> Any:
+    def _sum_so_far(self, tensor: Tensor) -> Array | None:
         """Return the sum of the cotangents of a tensor so far, None if there are none."""
         entry = (self.leaves if tensor.is_leaf else self.waiting).get(tensor.serial)
         if entry is None:
@@ -115,7 +118,7 @@ def visits(graph: Graph) -> Iterator[Visit]:
         yield Visit(Operation(vertex), arriving, entries)
 
 
-def compute_gradients(graph: Graph) -> dict[Key, Any]:
+def compute_gradients(graph: Graph) -> dict[Key, object]:
     """Return d(sum of outputs)/d(tensor) for every tensor with a gradient; call no hooks.
 
     Returns nothing if a leaf was assigned after the recording.
@@ -132,7 +135,7 @@ def compute_gradients(graph: Graph) -> dict[Key, Any]:
     return found
 
 
-def _local_derivatives(vertex: Any, selected: bool) -> list[Any]:
+def _local_derivatives(vertex: Any, selected: bool) -> list[object]:
     """Return the derivatives of a real number by the real numbers that it was computed from."""
     if type(vertex) is Record or np.ndim(vertex._value) or vertex._value.dtype.kind == "c":
         return []

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
@@ -31,6 +31,9 @@ from .overlays import Names
 from .picture import BESIDE, Direction, Picture
 from .style import Theme, apply_theme
 from .subjects import View, find_graph, no_graph_error, refuse_unknown_options
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Numbers
 
 
 class Drawing:
@@ -139,7 +142,9 @@ class Drawing:
     def _repr_svg_(self) -> str:
         return self.svg
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -161,7 +166,7 @@ WRITERS: Final[dict[str, Callable[[Drawing], str | bytes]]] = {
 
 
 def draw(
-    subject: Any,
+    subject: object,
     *,
     view: View | None = None,
     direction: Direction | None = None,
@@ -169,7 +174,7 @@ def draw(
     title: str | None = None,
     open: Open = None,
     overlay: Names = None,
-    sample: Any = None,
+    sample: Numbers | None = None,
     engine: Engine = "graphviz-pure",
     theme: Theme | None = None,
 ) -> Drawing:
@@ -220,14 +225,14 @@ def draw(
     return Drawing(picture, engine, theme or "auto", facts)
 
 
-def _refuse_options_of_operations(view: View | None, **options: Any) -> None:
+def _refuse_options_of_operations(view: View | None, **options: object) -> None:
     """Refuse options that only views of operations have, if another view is asked for."""
     for name, given in options.items():
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
             raise PictureError(f"{name}= is for views of operations, not for view={view!r}")
 
 
-def _require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
+def _require_graph(graph: Graph | None, subject: object, sample: object) -> Graph:
     """Return the graph; refuse a subject without one, and a sample, which only models take."""
     if sample is not None:
         raise PictureError("sample= is for the neurons of a model; draw the model itself")
@@ -237,7 +242,7 @@ def _require_graph(graph: Graph | None, subject: Any, sample: Any) -> Graph:
 
 
 def _draw_network(
-    model: Any, sample: Any, direction: Direction | None, limit: int | None, title: str | None
+    model: object, sample: object, direction: Direction | None, limit: int | None, title: str | None
 ) -> Picture:
     if direction == "TB":
         raise PictureError(
@@ -270,7 +275,7 @@ def _draw_graph(
     return picture, lambda: view_facts(collector)
 
 
-def mimebundle(subject: Any) -> dict[str, Any]:
+def mimebundle(subject: object) -> dict[str, Any]:
     """Return picture and text, as a notebook shows a tensor, graph, model or compiled function.
 
     A leaf has no graph, so it has only its text, as has everything that cannot be drawn.

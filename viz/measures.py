@@ -6,12 +6,15 @@ square overflows or underflows, whatever the dtype of the array is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Numbers
 
-def norm(value: Any) -> float:
+
+def norm(value: Numbers) -> float:
     """Return the Euclidean length of all elements.
 
     >>> norm(np.array([3.0, 4.0])), 4e200 < norm(np.array([3e200, 4e200])) < 6e200
@@ -22,7 +25,7 @@ def norm(value: Any) -> float:
         return float(np.ldexp(np.sqrt(np.sum(np.square(lengths))), exponent))
 
 
-def mean_and_deviation(value: Any) -> tuple[float, float]:
+def mean_and_deviation(value: np.ndarray) -> tuple[float, float]:
     """Return mean and standard deviation of one real number or more.
 
     >>> mean_and_deviation(np.array([1e200, 3e200]))
@@ -34,7 +37,7 @@ def mean_and_deviation(value: Any) -> tuple[float, float]:
         return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
 
 
-def _flatten_to_float64(value: Any) -> np.ndarray:
+def _flatten_to_float64(value: object) -> np.ndarray:
     """Return the elements as a 1-d float64 array; a complex number gives its two parts."""
     row = np.ravel(np.asarray(value))
     if row.dtype.kind == "c":

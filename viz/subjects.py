@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from autograd_mini.core.graph import Graph, as_graph
 from autograd_mini.core.tensor import Tensor
@@ -40,7 +40,7 @@ def refuse_unknown_options(
         raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
 
 
-def find_graph(subject: Any) -> Graph | None:
+def find_graph(subject: object) -> Graph | None:
     """Return the graph of a subject, None for anything else, which may be a model.
 
     A compiled function has the graph of its program, which holds no values.
@@ -58,7 +58,7 @@ def find_graph(subject: Any) -> Graph | None:
     return found if isinstance(found, Graph) else None
 
 
-def no_graph_error(subject: Any) -> PictureError:
+def no_graph_error(subject: object) -> PictureError:
     """Return the error for a subject without a graph."""
     return PictureError(
         f"no graph in {type(subject).__name__} {subject!r:.60}; expected a tensor, a sequence "

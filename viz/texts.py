@@ -50,7 +50,7 @@ def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def format_number(value: Any) -> str:
+def format_number(value: object) -> str:
     """Write a number in at most four significant digits.
 
     >>> [format_number(x) for x in (0.5, -2.0, float("nan"), 12345678.9)]
@@ -64,7 +64,7 @@ def format_number(value: Any) -> str:
     return text.replace("nan", "NaN").replace("-", "−")
 
 
-def format_constant(value: Any) -> str:
+def format_constant(value: object) -> str:
     """Write a constant of the user's code: in full, or in six digits after "≈".
 
     More than six digits are written if six would look like a rounder number.
@@ -184,7 +184,7 @@ def _format_axis(operation: Operation) -> str:
     return f" axis {', '.join(map(str, axes))}"
 
 
-def _format_index(parts: Any) -> str:
+def _format_index(parts: tuple[object, ...]) -> str:
     """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
     parts = parts if isinstance(parts, tuple) else (parts,)
     return ", ".join(map(_index_part, parts))

@@ -57,7 +57,7 @@ class Blame:
     def __str__(self) -> str:
         return show_text(self.text)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the blame as plain Python values."""
         return {
             "operation": self.operation,
@@ -100,7 +100,7 @@ def _check_operation(operation: Operation, options: Options) -> Report:
     operands, params = list(operation.inputs), operation.params
     moving = [i for i, x in enumerate(operands) if x.requires_grad]
 
-    def apply_operation(*xs: Any) -> Any:
+    def apply_operation(*xs: Any) -> Tensor:
         taken = list(operands)
         for i, x in zip(moving, xs, strict=True):
             taken[i] = x

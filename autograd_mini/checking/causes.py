@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from ..core.visible import show_text
 
@@ -80,7 +79,7 @@ class Cause:
     def __str__(self) -> str:
         return show_text(self.text)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the cause as plain Python values."""
         return {
             "kind": str(self.kind),

@@ -27,7 +27,7 @@ COVERAGE = ("auto", "full", "projections")
 
 def gradcheck(
     f: Callable[..., Any],
-    *inputs: Any,
+    *inputs: object,
     vjp: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
     grad: Callable[..., Any] | None = None,
@@ -151,7 +151,7 @@ def refuse_settings(**settings: Any) -> None:
             raise ArgumentError(f"gradcheck: {name} must be a non-negative number, got {value!r}")
 
 
-def match_signature(f: Callable[..., Any], inputs: Sequence[Any]) -> inspect.Signature | None:
+def match_signature(f: Callable[..., object], inputs: Sequence[object]) -> inspect.Signature | None:
     """Refuse a number of inputs that the function does not accept.
 
     Returns:

@@ -7,12 +7,15 @@ these conventions the coordinates of gradients and cotangents match those of the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
-def coordinates(value: Any) -> np.ndarray:
+
+def coordinates(value: Array) -> np.ndarray:
     """Return the real coordinates of an array, in float64 or wider."""
     array = np.asarray(value)
     if array.dtype.kind == "c":
@@ -20,7 +23,7 @@ def coordinates(value: Any) -> np.ndarray:
     return array if array.dtype == np.longdouble else array.astype(np.float64)
 
 
-def from_coordinates(values: Any, is_complex: bool) -> Any:
+def from_coordinates(values: Array, is_complex: bool) -> Any:
     """Return the array with these coordinates; a copy if it is complex."""
     if not is_complex:
         return values[()]

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 try:
     import hypothesis
@@ -140,7 +143,7 @@ def arrays(
     *,
     low: float | None = None,
     high: float | None = None,
-    elements: st.SearchStrategy[Any] | None = None,
+    elements: st.SearchStrategy[object] | None = None,
     scale: float = 1.0,
     aspects: Sequence[str] | None = None,
 ) -> Any:
@@ -187,7 +190,7 @@ def _shape_strategy(shape: Shape | int | None) -> st.SearchStrategy[Shape]:
 
 def _draw_numbers(
     draw: st.DrawFn, shape: Shape, element: Strategy, low: float | None, high: float | None
-) -> Any:
+) -> np.ndarray:
     """Draw an array number by number; a large one comes from a seed."""
     size = int(np.prod(shape))
     if size <= LARGE:
@@ -197,7 +200,7 @@ def _draw_numbers(
     return generator.choice(few, shape)
 
 
-def _apply_aspect(x: Any, aspect: str) -> Any:
+def _apply_aspect(x: np.ndarray, aspect: str) -> Array:
     """Change the numbers of an array so that it has an aspect."""
     if aspect in ("ties", "repeated"):
         kinds = 2 if aspect == "ties" else 1

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -263,7 +262,7 @@ class Examination:
             rewritten=self._rewrite_function,
         )
 
-    def _rewrite_function(self) -> Callable[[list[Any]], Any] | None:
+    def _rewrite_function(self) -> Callable[[list[object]], object] | None:
         """Return a copy of the function that does not write into arrays."""
         function = rewrite(self.subject.function)
         if function is None:

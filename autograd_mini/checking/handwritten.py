@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,14 @@ from .coordinates import coordinates
 from .inputs import Arrays, Inputs, leaf_array, problem
 from .subjects import Function, Subject, copy_arrays
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
+
 
 class Handwritten(Subject):
     """A NumPy function with a gradient that returns one result for each input."""
 
-    def pick_gradients(self, result: Any) -> list[Any]:
+    def pick_gradients(self, result: Any) -> list[object]:
         """Pick the gradients of the differentiated leaves.
 
         Raises:
@@ -125,7 +128,9 @@ class ByJac(Handwritten):
             text = f"the operator of {name} has a matvec and an rmatvec that differ"
             raise problem(Kind.FORWARD, text, name)
 
-    def _weight_jacobian(self, part: Any, g: np.ndarray, shape: tuple[int, ...], name: str) -> Any:
+    def _weight_jacobian(
+        self, part: Array, g: np.ndarray, shape: tuple[int, ...], name: str
+    ) -> np.ndarray:
         """Return g · J for the Jacobian of one input."""
         jacobian = self.numeric(part, name)
         whole = g.shape + shape
@@ -196,7 +201,7 @@ class ByJvp(Subject):
         rows = zip(parts, self.output_shapes, self.complex_outputs, strict=True)
         return [self.tangent(*row) for row in rows]
 
-    def tangent(self, value: Any, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
+    def tangent(self, value: Array, shape: tuple[int, ...], is_complex: bool) -> np.ndarray:
         """Return a tangent as an array of the output's shape, or raise a problem."""
         array = self.numeric(leaf_array(value), "an output")
         if array.shape != shape:
@@ -214,7 +219,7 @@ def handwritten_subject(
     vjp: Function | None,
     jvp: Function | None,
     grad: Function | None,
-    jac: Any,
+    jac: object,
 ) -> Subject | None:
     """Make the subject for the given rule; None if no rule was given.
 
@@ -238,7 +243,7 @@ def handwritten_subject(
 def _value_of_pair(both: Function) -> Function:
     """Return the function that computes the value of a pair (value, gradient)."""
 
-    def value(*xs: Any) -> Any:
+    def value(*xs: object) -> Any:
         return _refuse_other_than_pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
@@ -248,13 +253,13 @@ def _value_of_pair(both: Function) -> Function:
 def _gradient_of_pair(both: Function) -> Function:
     """Return the function that computes the gradient of a pair (value, gradient)."""
 
-    def gradient(*xs: Any) -> Any:
+    def gradient(*xs: object) -> Any:
         return _refuse_other_than_pair(both(*xs))[1]
 
     return gradient
 
 
-def _refuse_other_than_pair(result: Any) -> Any:
+def _refuse_other_than_pair(result: object) -> Any:
     """Return a pair (value, gradient).
 
     Raises:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..errors import GradientError, OperandError
 from .causes import Problem, problem
 from .coordinates import coordinates, from_coordinates
 from .structures import match_gradient, take_apart, write_leaf_places
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 __all__ = ["Arrays", "Inputs", "Problem", "problem"]
 
@@ -38,7 +41,7 @@ class Inputs:
 
     def __init__(
         self,
-        arguments: Sequence[Any],
+        arguments: Sequence[object],
         names: Sequence[str],
         argnums: int | Sequence[int] | None = None,
         keep_dtype: bool = False,
@@ -82,7 +85,7 @@ class Inputs:
                 "differentiate; give 2.0 instead of 2, or x.astype(float)"
             )
 
-    def _add(self, value: Any, name: str, keep_dtype: bool) -> None:
+    def _add(self, value: np.ndarray, name: str, keep_dtype: bool) -> None:
         self.arrays.append(np.array(coordinates(value), dtype=np.float64))
         self.names.append(name)
         self.complex.append(value.dtype.kind == "c")
@@ -95,7 +98,7 @@ class Inputs:
             return [x[()] for x in arrays]
         return [self.natural_value(i, x) for i, x in enumerate(arrays)]
 
-    def natural_value(self, position: int, x: np.ndarray) -> Any:
+    def natural_value(self, position: int, x: np.ndarray) -> Array:
         """Return the value of one input for these coordinates."""
         value, dtype = from_coordinates(x, self.complex[position]), self._dtypes[position]
         return value if dtype is None else value.astype(dtype)
@@ -105,11 +108,11 @@ class Inputs:
         kept = self._dtypes[position]
         return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
 
-    def round_coordinates(self, position: int, x: Any) -> Any:
+    def round_coordinates(self, position: int, x: Array) -> Any:
         """Round coordinates to the dtype that the function receives, if it is narrower."""
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
-    def fill_arguments(self, values: Sequence[Any]) -> list[Any]:
+    def fill_arguments(self, values: Sequence[object]) -> list[Any]:
         """Return the arguments with these values in place of the differentiated leaves.
 
         Random generators are copied, so that they draw the same numbers each time.
@@ -130,7 +133,9 @@ class Inputs:
             arguments.append(rebuild(new))
         return arguments
 
-    def select_leaves(self, cotangents: Sequence[Any], what: str = "the gradient") -> list[Any]:
+    def select_leaves(
+        self, cotangents: Sequence[object], what: str = "the gradient"
+    ) -> list[object]:
         """Pick the gradients of the differentiated leaves, from one result for each argument.
 
         Raises:
@@ -149,7 +154,7 @@ class Inputs:
                     found += [parts[i] for i in checked]
         return found
 
-    def is_one_array(self, given: Any) -> bool:
+    def is_one_array(self, given: object) -> bool:
         """Are nested lists of numbers the gradient of the only differentiated array?"""
         if len(self.moving) != 1 or not isinstance(given, list):
             return False
@@ -161,14 +166,14 @@ class Inputs:
         return len(self._parts)
 
 
-def _unpack_single(given: Any) -> Any:
+def _unpack_single(given: object) -> Any:
     """Unpack a tuple of one element, which the gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given
     return given
 
 
-def _split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
+def _split_gradient(given: object, leaves: list[object]) -> list[object] | None:
     """Split a gradient that is one array of numbers into leaves; None for any other gradient."""
     if len(leaves) == 1 and not isinstance(given, (tuple, dict)):
         whole = (
@@ -181,7 +186,7 @@ def _split_gradient(given: Any, leaves: list[Any]) -> list[Any] | None:
     return None
 
 
-def _shape_of(given: Any) -> tuple[int, ...] | None:
+def _shape_of(given: Sequence[object]) -> tuple[int, ...] | None:
     """Return the shape of nested lists of numbers; None for anything else."""
     try:
         array = np.asarray(given)
@@ -204,7 +209,7 @@ def argument_positions(argnums: int | Sequence[int] | None, count: int) -> set[i
     return {i % count for i in chosen}
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """Return the kind of a leaf's dtype: f and c have derivatives, others are passed on."""
     if not isinstance(value, LEAVES):
         return "O"
@@ -212,12 +217,12 @@ def kind_of(value: Any) -> str:
     return dtype.kind if dtype is not None else np.min_scalar_type(value).kind
 
 
-def leaf_array(value: Any) -> Any:
+def leaf_array(value: object) -> Any:
     """Convert a leaf to an array."""
     return plain_array(value._value if isinstance(value, Tensor) else value)
 
 
-def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
+def quick_names(function: Callable[..., object], count: int) -> list[str] | None:
     """Return the parameter names if this number of arguments surely fits; otherwise None.
 
     This works for Python functions with a plain signature. It takes a tenth of the time of
@@ -232,7 +237,7 @@ def quick_names(function: Callable[..., Any], count: int) -> list[str] | None:
     return list(code.co_varnames[:count]) if least <= count <= code.co_argcount else None
 
 
-def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+def signature_of(function: Callable[..., object]) -> inspect.Signature | None:
     """Return the signature of a function; None if it is not available."""
     try:
         return inspect.signature(function)
@@ -241,7 +246,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def argument_names(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     count: int,
     names: Sequence[str] | None,
     signature: inspect.Signature | None = None,

@@ -45,7 +45,7 @@ class Bar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -50,7 +50,7 @@ def tensors(
 
 
 @st.composite
-def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options: Any) -> Any:
+def parameters(draw: st.DrawFn, /, tree: object, dtype: object = np.float64, **options: Any) -> Any:
     """Draw nested dicts, lists and tuples of arrays.
 
     Args:
@@ -81,13 +81,13 @@ def parameters(draw: st.DrawFn, /, tree: Any, dtype: Any = np.float64, **options
     return of(tree)
 
 
-def _is_shape(part: Any) -> bool:
+def _is_shape(part: object) -> bool:
     """Is a value a shape, that is, a tuple of whole numbers? It may be empty."""
     return isinstance(part, tuple) and all(isinstance(n, (int, np.integer)) for n in part)
 
 
 @st.composite
-def cotangents(draw: st.DrawFn, like: Any) -> Any:
+def cotangents(draw: st.DrawFn, like: object) -> Any:
     """Draw cotangents with the structure, shapes and dtypes of a result; no number is near 0.
 
     Args:
@@ -119,7 +119,7 @@ def indices(shape: Shape) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _masks(draw: st.DrawFn, shape: Shape) -> Any:
+def _masks(draw: st.DrawFn, shape: Shape) -> np.ndarray:
     """Draw a boolean mask of a whole array."""
     size = int(np.prod(shape))
     if size > LARGE:
@@ -196,13 +196,15 @@ def positive_definite(size: int, dtype: Any = np.float64) -> st.SearchStrategy[A
     return st.builds(_symmetric_matrix, *_diagonal_parts(size, dtype))
 
 
-def _diagonal_parts(size: int, dtype: Any) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]:
+def _diagonal_parts(
+    size: int, dtype: str
+) -> tuple[st.SearchStrategy[object], st.SearchStrategy[object]]:
     """Return strategies for the off-diagonal entries, up to 1, and for the size of the diagonal."""
     beside = arrays((size, size), dtype, low=-1.0, high=1.0, aspects=("plain",))
     return beside, arrays(size, low=1.0, high=2.0, aspects=("plain",))
 
 
-def _beside_diagonal(x: Any) -> Any:
+def _beside_diagonal(x: np.ndarray) -> np.ndarray:
     """Scale a square array so that each row without its diagonal sums to less than a half."""
     size = max(1, len(x) - 1)
     widest = np.sqrt(2) if x.dtype.kind == "c" else 1.0
@@ -210,12 +212,12 @@ def _beside_diagonal(x: Any) -> Any:
     return (x - np.diag(np.diag(x))) * x.dtype.type(share)
 
 
-def _dominant_matrix(x: Any, diagonal: Any, signs: list[float]) -> Any:
+def _dominant_matrix(x: np.ndarray, diagonal: np.ndarray, signs: list[float]) -> np.ndarray:
     """Return a matrix whose diagonal is larger than the rest of each row."""
     return (_beside_diagonal(x) + np.diag(diagonal * signs)).astype(x.dtype)
 
 
-def _symmetric_matrix(x: Any, diagonal: Any) -> Any:
+def _symmetric_matrix(x: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
     """Return a Hermitian matrix whose diagonal is larger than the rest of each row."""
     lower = np.tril(_beside_diagonal(x))
     return (lower + lower.conj().T + np.diag(diagonal)).astype(x.dtype)

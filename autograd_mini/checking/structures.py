@@ -33,7 +33,7 @@ class Fields:
         self.names = [f.name for f in fields(template) if hasattr(template, f.name)]
         self.values = [_open_dataclasses(getattr(template, n)) for n in self.names]
 
-    def _with_values(self, values: Any) -> Any:
+    def _with_values(self, values: tuple[object, ...]) -> Any:
         """Return a copy of the dataclass with other values."""
         made = copy(self.template)
         for name, value in zip(self.names, values, strict=True):
@@ -57,12 +57,12 @@ def _tree_library() -> Any:
     return trees
 
 
-def _is_record(value: Any) -> bool:
+def _is_record(value: object) -> bool:
     """Is a value an instance of a dataclass?"""
     return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
 
 
-def _open_dataclasses(argument: Any) -> Any:
+def _open_dataclasses(argument: object) -> Any:
     """Replace dataclasses in an argument by containers."""
     if isinstance(argument, LEAVES):
         return argument
@@ -73,7 +73,7 @@ def _open_dataclasses(argument: Any) -> Any:
     return argument
 
 
-def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
+def take_apart(argument: object) -> tuple[list[object], Rebuild]:
     """Return the leaves of an argument, and the function that rebuilds it from other leaves."""
     leaves, rebuild = flatten(argument)
     if not any(map(_is_record, leaves)):
@@ -83,7 +83,7 @@ def take_apart(argument: Any) -> tuple[list[Any], Rebuild]:
     return leaves, lambda new: trees.tree_unflatten(structure, new)
 
 
-def _accessors(argument: Any) -> list[Any]:
+def _accessors(argument: object) -> list[Any]:
     """Return the path to each leaf."""
     found: list[Any] = _tree_library().tree_accessors(
         _open_dataclasses(argument), namespace=NAMESPACE
@@ -91,7 +91,7 @@ def _accessors(argument: Any) -> list[Any]:
     return found
 
 
-def write_leaf_places(argument: Any, name: str) -> list[str]:
+def write_leaf_places(argument: object, name: str) -> list[str]:
     """Write the place of each leaf of an argument as Python code."""
     if isinstance(argument, LEAVES):
         return [name]
@@ -100,8 +100,8 @@ def write_leaf_places(argument: Any, name: str) -> list[str]:
 
 # ── a gradient ───────────────────────────────────────────────────────────────────────────────
 def match_gradient(
-    argument: Any, given: Any, name: str, checked: list[int], what: str
-) -> list[Any]:
+    argument: object, given: object, name: str, checked: list[int], what: str
+) -> list[object]:
     """Return the gradient of each differentiated leaf.
 
     Args:
@@ -123,7 +123,7 @@ def match_gradient(
     return [found[i] for i in checked]
 
 
-def _follow_accessor(given: Any, way: Any) -> Any:
+def _follow_accessor(given: object, way: Any) -> Any:
     """Return the value at the path of a leaf; `ABSENT` if there is none."""
     for step in way:
         key = step.entry
@@ -153,7 +153,7 @@ def _leaves_of(given: Any) -> Any:
         yield from _leaves_of(value)
 
 
-def _describe_mismatch(argument: Any, given: Any, name: str, what: str) -> Problem:
+def _describe_mismatch(argument: object, given: object, name: str, what: str) -> Problem:
     """Return the problem of a gradient with other names or another length."""
     text = (
         f"{what} returned {_outline(given)} for {name}; expected its own structure, "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,14 @@ from .causes import Kind, fit_cause
 from .coordinates import coordinates, from_coordinates
 from .inputs import Arrays, Inputs, Problem, leaf_array, problem
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
+
 Function = Callable[..., Any]
 SIGNS = np.array([-1.0, 1.0])
 
 
-def output_arrays(outputs: Any) -> list[Any]:
+def output_arrays(outputs: object) -> list[Any]:
     """Copy the leaves of a result to arrays.
 
     Raises:
@@ -156,7 +159,7 @@ class Subject:
         self.epsilon = float(max([*units, self.epsilon]))
         return [np.asarray(coordinates(y), np.float64) for y in outputs]
 
-    def _refuse_pair(self, result: Any, outputs: Arrays) -> None:
+    def _refuse_pair(self, result: object, outputs: Arrays) -> None:
         """Refuse a function without `jac=` that seems to return its value and gradient.
 
         Raises:
@@ -172,7 +175,7 @@ class Subject:
                 "which the derivatives are checked, give jac=False"
             )
 
-    def is_pair(self, result: Any) -> bool:
+    def is_pair(self, result: object) -> bool:
         """Does a result have two parts?"""
         return isinstance(result, (tuple, list)) and len(result) == 2
 
@@ -219,7 +222,7 @@ class Subject:
             for i, (g, x) in enumerate(zip(found, before, strict=True))
         ]
 
-    def _refuse_exchanged(self, found: list[Any], values: Arrays) -> None:
+    def _refuse_exchanged(self, found: list[object], values: Arrays) -> None:
         """Refuse two cotangents that have each other's shape."""
         if len(found) < 2:
             return
@@ -270,7 +273,7 @@ class Subject:
         """
         return flatten(self.call(copy_arrays(values)))[1](weights)
 
-    def check_cotangent(self, value: Any, x: Any, position: int) -> Any:
+    def check_cotangent(self, value: object, x: Array, position: int) -> np.ndarray:
         """Return the coordinates of a cotangent of this input, or raise a problem."""
         name, is_complex = self.inputs.names[position], self.inputs.complex[position]
         if value is None and self.none_is_zero:
@@ -288,7 +291,7 @@ class Subject:
         real = array.astype(np.complex128) if is_complex else array
         return coordinates(real)
 
-    def numeric(self, value: Any, name: str) -> np.ndarray:
+    def numeric(self, value: object, name: str) -> np.ndarray:
         """Return a cotangent as an array of numbers."""
         try:
             array = np.asarray(leaf_array(value))
@@ -312,7 +315,7 @@ class Subject:
         chosen = others[0] if len(others) == 1 else tuple(others)
         return f"; argnums={chosen} leaves it out"
 
-    def _refuse_narrow_dtype(self, array: np.ndarray, x: Any, name: str) -> None:
+    def _refuse_narrow_dtype(self, array: np.ndarray, x: Array, name: str) -> None:
         """Refuse a cotangent whose dtype is narrower than that of the input and the results."""
         if array.dtype.kind not in "fc" or not isinstance(x, (np.ndarray, np.generic)):
             return
@@ -345,7 +348,7 @@ def same_bytes(a: Any, b: Any) -> bool:
     return a.tobytes() == b.tobytes()
 
 
-def same_numbers(a: Any, b: Any) -> bool:
+def same_numbers(a: Array, b: Array) -> bool:
     """Do two arrays hold the same numbers? NaN equals NaN."""
     return same_bytes(a, b) or np.array_equal(a, b, equal_nan=True)
 
@@ -360,7 +363,7 @@ class Recorded(Subject):
         with no_grad():
             return self.function(*self.inputs.fill_arguments([leaf(x) for x in values]))
 
-    def call_with_leaves(self, *leaves: Any) -> Any:
+    def call_with_leaves(self, *leaves: object) -> Any:
         """Call the function with these values in place of the differentiated leaves."""
         return self.function(*self.inputs.fill_arguments(leaves))
 
@@ -378,7 +381,7 @@ class Recorded(Subject):
     def gradient_subject(self) -> Subject | None:
         """Return the recorded gradient as a function that is recorded again."""
 
-        def gradient(gs: Any, *leaves: Any) -> Any:
+        def gradient(gs: Sequence[object], *leaves: object) -> Any:
             y, back = recorded_vjp(self.call_with_leaves, *leaves)
             return back(flatten(y)[1](gs))
 

@@ -49,7 +49,7 @@ GRADIENTS = {
 PASSED_ON = ("order", "rtol", "atol", "step", "seed", "coverage", "framework")
 
 
-def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
+def read_by(reader: Callable[[str], object]) -> Callable[[str], object]:
     """Turn the errors of a reader into errors of the argument parser, with the same text."""
 
     def read(text: str) -> Any:
@@ -61,7 +61,7 @@ def read_by(reader: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def add_input_options(add: Callable[..., Any]) -> None:
+def add_input_options(add: Callable[..., object]) -> None:
     """Add the arguments that give a function its inputs, by `add_argument` of their group."""
     add("--shape", dest="inputs", action="append", type=read_by(parse_shape), metavar="x=3,4",
         help="random numbers of this shape; p.w=3,4 is the item 'w' of a dict p")  # fmt: skip
@@ -201,7 +201,7 @@ def _chosen_positions(parts: tuple[str, ...], at: Point) -> list[int]:
     return found
 
 
-def _named_gradients(asked: Namespace) -> dict[str, Any]:
+def _named_gradients(asked: Namespace) -> dict[str, object]:
     """Return the gradient that the user named, by its keyword."""
     found: dict[str, Any] = {}
     for name in GRADIENTS:
@@ -212,7 +212,7 @@ def _named_gradients(asked: Namespace) -> dict[str, Any]:
     return found
 
 
-def _print_report(found: Any, asked: Namespace) -> None:
+def _print_report(found: object, asked: Namespace) -> None:
     """Print a report, or plain values as JSON."""
     text = json.dumps(_jsonable(found), indent=2) if asked.json else found
     print(text, file=asked.output)
@@ -227,7 +227,11 @@ def write_page(path: str | None, report: Report) -> None:
 
 
 def _run_search(
-    function: Any, at: Point, settings: dict[str, Any], asked: Namespace, page_path: str | None
+    function: Callable[..., object],
+    at: Point,
+    settings: dict[str, Any],
+    asked: Namespace,
+    page_path: str | None,
 ) -> int:
     """Search for a counterexample, print it, and return the exit code; 0 if there is none."""
     from .counterexamples import explore
@@ -249,7 +253,7 @@ def _run_search(
     return 0 if found is None else _exit_code(found.report)
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: object) -> Any:
     """Convert values for JSON: NaN and infinity become strings."""
     if isinstance(value, dict):
         return {str(key): _jsonable(part) for key, part in value.items()}

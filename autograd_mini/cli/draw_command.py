@@ -86,7 +86,7 @@ def draw(asked: Namespace) -> int:
     return 0
 
 
-def _load_vector(path: str) -> Any:
+def _load_vector(path: str) -> np.ndarray:
     """Load the array of a file.
 
     Raises:
@@ -125,7 +125,7 @@ def _load_subject(asked: Namespace) -> Any:
         raise ArgumentError(text) from error
 
 
-def _make_tensors(x: Any, name: str) -> Any:
+def _make_tensors(x: np.ndarray, name: str) -> Any:
     """Turn floating-point numbers into a tensor with this name, also in dicts; keep integers."""
     if isinstance(x, dict):
         return {key: _make_tensors(part, f"{name}.{key}") for key, part in x.items()}

@@ -12,11 +12,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 DTYPES = ("float64", "float32", "complex128", "complex64")
 
@@ -34,7 +37,7 @@ class Shape:
     name: str
     lengths: tuple[int, ...]
 
-    def _draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Any:
+    def _draw_values(self, generator: np.random.Generator, scale: float, dtype: str) -> Array:
         """Draw standard normal numbers times a scale."""
         values = scale * generator.normal(size=self.lengths)
         if np.dtype(dtype).kind == "c":
@@ -142,7 +145,7 @@ def parse_value(text: str) -> Value:
     return Value(name.strip(), array if numeric else found)
 
 
-def _nesting_depth(value: Any) -> int:
+def _nesting_depth(value: object) -> int:
     """Return how deep lists, tuples, sets and dicts are nested."""
     level, deep = [value], 0
     while level := [x for x in level if isinstance(x, (list, tuple, set, dict))]:
@@ -152,7 +155,7 @@ def _nesting_depth(value: Any) -> int:
     return deep
 
 
-def _load_arrays(path: str) -> dict[str, Any]:
+def _load_arrays(path: str) -> dict[str, object]:
     """Load the arrays of a file that `np.savez` wrote, by name.
 
     Raises:
@@ -168,7 +171,7 @@ def _load_arrays(path: str) -> dict[str, Any]:
         raise ArgumentError(f"{path!r} holds no arrays by name ({error}); {cure}") from None
 
 
-def nest_names(named: dict[str, Any]) -> dict[str, Any]:
+def nest_names(named: dict[str, object]) -> dict[str, object]:
     """Put dotted names into dicts: `p.w` is the item "w" of `p`."""
     found: dict[str, Any] = {}
     for name, x in named.items():
@@ -201,7 +204,7 @@ class Point:
         return ", ".join(f"{name} {_describe_argument(x)}" for name, x in rows)
 
 
-def _describe_argument(x: Any) -> str:
+def _describe_argument(x: np.ndarray) -> str:
     """Describe an argument in few words."""
     if isinstance(x, dict):
         return "{" + ", ".join(f"{k!r}: {_describe_argument(part)}" for k, part in x.items()) + "}"
@@ -209,7 +212,7 @@ def _describe_argument(x: Any) -> str:
 
 
 def make_point(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     given: Sequence[Shape | Value],
     file: str | None,
     seed: int,
@@ -243,7 +246,7 @@ def make_point(
 
 
 def _order_arguments(
-    title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, Any]
+    title: str, parameters: Sequence[inspect.Parameter], arguments: dict[str, object]
 ) -> Point:
     """Put arguments into the order of the parameters; defaults fill the gaps."""
     names = [p.name for p in parameters]
@@ -261,7 +264,7 @@ def _order_arguments(
     return Point([arguments.get(p.name, p.default) for p in used], names[: last + 1], chosen)
 
 
-def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
+def positional_parameters(function: Callable[..., object]) -> list[inspect.Parameter] | None:
     """Return the parameters that take arguments by position, None if they are not known.
 
     Raises:

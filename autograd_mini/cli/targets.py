@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import ArgumentError
 
 
-def find_function(text: str, beside: str = "") -> Callable[..., Any]:
+def find_function(text: str, beside: str = "") -> Callable[..., object]:
     """Return the function that a text names.
 
     Args:

@@ -11,7 +11,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import is_
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..core.arrays import as_array, foreign_error, is_foreign
 from ..core.reverse import active_stand_ins
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Key = tuple[Any, ...]
 NUMBERS: Final = frozenset({float, complex})
@@ -31,7 +34,7 @@ class SameObject:
 
     __slots__ = ("of",)
 
-    def __init__(self, of: Any) -> None:
+    def __init__(self, of: object) -> None:
         self.of = of
 
     def __eq__(self, other: object) -> bool:
@@ -41,7 +44,7 @@ class SameObject:
         return id(self.of)
 
 
-def call_signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, list[Any]]:
+def call_signature(args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[Key, list[Any]]:
     """Return the signature of a call, and the leaves of its arguments in order.
 
     Dicts with another order or other types of keys have another signature, since a function may
@@ -55,7 +58,7 @@ def call_signature(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Key, 
     return (structure, *map(_argument_key, leaves), *key_orders((args, kwargs))), leaves
 
 
-def as_native_array(x: Any) -> Any:
+def as_native_array(x: object) -> Any:
     """Return an array of a subclass, or of another byte order, as a usual array.
 
     Raises:
@@ -70,7 +73,7 @@ def as_native_array(x: Any) -> Any:
     return array
 
 
-def key_orders(tree: Any) -> Iterator[Any]:
+def key_orders(tree: object) -> Iterator[object]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
@@ -94,7 +97,7 @@ def _items_in(tree: Any) -> Iterable[Any]:
     return optree.tree_leaves(tree, is_leaf=lambda x: x is not tree)
 
 
-def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
+def restore_key_orders(tree: object, keys: Iterator[Any]) -> None:
     """Put the keys of nested dicts in the order that `key_orders` gave."""
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
@@ -105,7 +108,7 @@ def restore_key_orders(tree: Any, keys: Iterator[Any]) -> None:
 
 
 def rebuild_arguments(
-    args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]
+    args: tuple[object, ...], kwargs: dict[str, object], leaves: list[object]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return arguments with other leaves; `optree` forgets what `move_to_end` did."""
     import optree
@@ -121,7 +124,7 @@ def rebuild_arguments(
 Contents = list[tuple[Any, Any, list[Any]]]
 
 
-def snapshot_containers(tree: Any) -> Contents:
+def snapshot_containers(tree: tuple[object, ...]) -> Contents:
     """Return all nested containers, each with its keys and its items."""
     found: Contents = []
     waiting = [tree]
@@ -135,7 +138,7 @@ def snapshot_containers(tree: Any) -> Contents:
     return found
 
 
-def _keys_of(container: Any) -> list[Any] | None:
+def _keys_of(container: object) -> list[Any] | None:
     """Return the keys of a dict in order, None for another container."""
     return list(container) if isinstance(container, dict) else None
 
@@ -166,7 +169,7 @@ def _argument_key(x: Any) -> Any:
     return type(x), x if type(x) in (int, bool, str, bytes) else SameObject(x)
 
 
-def is_value(x: Any) -> bool:
+def is_value(x: object) -> bool:
     """Whether an argument is a value that may differ from call to call."""
     if type(x) is Tensor:
         return not (x._primitive is None and x._requires_grad)
@@ -175,7 +178,7 @@ def is_value(x: Any) -> bool:
     return type(x) in NUMBERS
 
 
-def is_differentiated(leaves: Sequence[Any]) -> bool:
+def is_differentiated(leaves: Sequence[object]) -> bool:
     """Whether an argument has a history: a transform is running, or a graph leads to it."""
     return any(
         type(x) is Tensor
@@ -185,12 +188,14 @@ def is_differentiated(leaves: Sequence[Any]) -> bool:
     )
 
 
-def argument_values(leaves: Sequence[Any]) -> list[Any]:
+def argument_values(leaves: Sequence[object]) -> list[object]:
     """Return the values among the arguments, as the program takes them."""
     return [x._value if type(x) is Tensor else x for x in leaves if is_value(x)]
 
 
-def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
+def make_fast_reader(
+    args: tuple[Any, ...], kwargs: Mapping[str, object]
+) -> Callable[..., object] | None:
     """Make a function that returns the values of arguments with this signature, None for others.
 
     It exists for plain positional arguments: `call_signature` takes 5 µs, this function 0.3 µs.
@@ -223,7 +228,7 @@ def make_fast_reader(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[
 
 
 def argument_leaf_names(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> list[str]:
     """Return a name for each leaf of the arguments: of the parameter, and the path in it."""
     import optree

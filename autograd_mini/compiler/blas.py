@@ -18,12 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..errors import ArgumentError, OperandError, ShapeError
 from . import blas
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 KINDS: Final[dict[np.dtype[Any], str]] = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 """The dtypes that the products take, and the letter that their routines begin with."""
@@ -93,7 +96,7 @@ def blas_files() -> Iterator[str]:
             yield str(path)
 
 
-def _find_routines(opened: ctypes.CDLL) -> dict[str, Any]:
+def _find_routines(opened: ctypes.CDLL) -> dict[str, object]:
     """Look the routines up in an opened library; AttributeError if it lacks one."""
     return {
         kind + name: find_routine(opened, kind + name)
@@ -112,7 +115,7 @@ def find_routine(opened: ctypes.CDLL, name: str) -> Any:
     raise AttributeError(f"no BLAS routine {name}")
 
 
-def _multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
+def _multiplies_rightly(found: Library, dtype: np.dtype[np.generic]) -> bool:
     """Try a library: whether its products are NumPy's."""
     a, b = np.arange(6, dtype=dtype).reshape(2, 3), np.arange(12, dtype=dtype).reshape(3, 4)
     whole, one = np.ones((2, 4), dtype), np.ones((2, 1), dtype)
@@ -127,12 +130,12 @@ def _multiplies_rightly(found: Library, dtype: np.dtype[Any]) -> bool:
     return np.array_equal(whole, right) and np.array_equal(one, right[:, 1:2])
 
 
-def make_factor(dtype: np.dtype[Any], value: float) -> Any:
+def make_factor(dtype: np.dtype[np.generic], value: float) -> Any:
     """Make a factor that can be set between calls."""
     return ctypes.c_float(value) if dtype == np.float32 else ctypes.c_double(value)
 
 
-def matrix_layout(x: Any) -> tuple[bytes, int] | None:
+def matrix_layout(x: np.ndarray) -> tuple[bytes, int] | None:
     """Return how BLAS reads a matrix: b"N" by rows or b"T" by columns, and their distance.
 
     None if it cannot: no axis is contiguous, or the other axis goes backwards or has no stride.
@@ -146,14 +149,14 @@ def matrix_layout(x: Any) -> tuple[bytes, int] | None:
     return None
 
 
-def _vector_layout(x: Any) -> int | None:
+def _vector_layout(x: np.ndarray) -> int | None:
     """Return the distance of a vector's elements, or None if BLAS cannot read the vector."""
     apart, rest = divmod(x.strides[0] if len(x) > 1 else x.itemsize, x.itemsize)
     return apart if rest == 0 and 0 < apart <= LARGEST else None
 
 
 def bind_gemm(
-    found: Library, a: Any, b: Any, out: Any, alpha: Any, beta: float
+    found: Library, a: np.ndarray, b: np.ndarray, out: np.ndarray, alpha: object, beta: float
 ) -> Callable[[], None] | None:
     """Prepare out ← alpha·a@b + beta·out of matrices; None if BLAS cannot read one of them.
 
@@ -173,7 +176,7 @@ def bind_gemm(
 
 
 def bind_gemv(
-    found: Library, a: Any, b: Any, out: Any, alpha: Any, beta: float
+    found: Library, a: np.ndarray, b: np.ndarray, out: np.ndarray, alpha: object, beta: float
 ) -> Callable[[], None] | None:
     """Prepare out ← alpha·a@b + beta·out where b has one column or a has one row; as `bind_gemm`.
 
@@ -193,7 +196,7 @@ def bind_gemv(
     )
 
 
-def _bind_arguments(function: Any, *arguments: Any) -> Callable[[], None]:
+def _bind_arguments(function: Any, *arguments: object) -> Callable[[], None]:
     """Bind a routine to its arguments, which live as long as the result."""
     bound = partial(function, *map(_address_of, arguments))
     bound.arrays = arguments  # type: ignore[attr-defined]  # an address does not keep its array
@@ -213,7 +216,9 @@ def _address_of(argument: Any) -> Any:
 
 # ── accumulating products ─────────────────────────────────────────────────────────────────────────
 # BLAS computes them; NumPy does where BLAS cannot take the arrays. Both mean the same.
-def gemm(a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0) -> None:
+def gemm(
+    a: np.ndarray, b: np.ndarray, out: np.ndarray, alpha: float = 1.0, beta: float = 0.0
+) -> None:
     """Set out ← alpha·a@b + beta·out.
 
     Args:
@@ -231,7 +236,7 @@ def gemm(a: Any, b: Any, out: Any, alpha: float = 1.0, beta: float = 0.0) -> Non
 
 
 def prepare_product(
-    a: Any, b: Any, out: Any, alpha: Any = 1.0, beta: float = 0.0
+    a: Array, b: Any, out: Array, alpha: Any = 1.0, beta: float = 0.0
 ) -> Callable[[], None]:
     """Prepare `gemm` of three arrays, which stay where they are: a function to call many times.
 
@@ -333,12 +338,12 @@ def can_use_blas(a: Any, b: Any, out: Any) -> bool:
     )
 
 
-def _may_overlap(a: Any, b: Any, out: Any) -> bool:
+def _may_overlap(a: Array, b: Array, out: Array) -> bool:
     """Whether writing out might change an operand that is still to be read."""
     return np.may_share_memory(out, a) or np.may_share_memory(out, b)
 
 
-def _as_matrices(a: Any, b: Any, out: Any) -> tuple[Any, Any, Any]:
+def _as_matrices(a: Array, b: np.ndarray, out: Array) -> tuple[Any, Any, Any]:
     """View vectors as a matrix of one row (a) or of one column (b), and out accordingly."""
     rows, columns = a.ndim > 1, b.ndim > 1
     if not rows and not columns:

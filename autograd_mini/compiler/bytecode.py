@@ -83,7 +83,7 @@ def _kind_of_class(x: type) -> Callee:
     return "harmless" if plain or issubclass(x, BaseException) else "opaque"
 
 
-def _kind_of_builtin(x: Any) -> Callee:
+def _kind_of_builtin(x: object) -> Callee:
     """Return the kind of a callable made in C: methods of containers, functions of numbers."""
     owner = getattr(x, "__objclass__", None)
     holder = getattr(x, "__self__", None)
@@ -97,7 +97,7 @@ def _kind_of_builtin(x: Any) -> Callee:
     return "harmless" if holder is math else "opaque"
 
 
-def _kind_of_instance(x: Any) -> Callee:
+def _kind_of_instance(x: object) -> Callee:
     """Return the kind of an instance of a user's class that is called."""
     for kind in type(x).__mro__:
         call = vars(kind).get("__call__")
@@ -119,7 +119,7 @@ DIRECT_NUMPY: Final = DIRECT.union(map(id, (*JOINING, *PRODUCTS)))
 """Functions of NumPy's which this library records without looking at the elements itself."""
 
 
-def _is_marked(x: Any) -> bool:
+def _is_marked(x: object) -> bool:
     """Tell whether a function or class of this library is marked: it reads no elements."""
     kind = type(x)
     if kind is not FunctionType and not issubclass(kind, type):
@@ -128,7 +128,7 @@ def _is_marked(x: Any) -> bool:
     return ours and MARK in vars(x)
 
 
-def takes_operands(x: Any) -> bool:
+def takes_operands(x: object) -> bool:
     """Tell whether a callable takes arrays as operands, and reads no elements otherwise.
 
     Others may read them, to know a shape or to refuse a value: `np.bincount`, `np.interp`.
@@ -200,7 +200,7 @@ def visible_attribute(owner: Any, name: str) -> Any:
     return raw if called or not hasattr(type(raw), "__get__") else UNKNOWN
 
 
-def _visible_slot(slot: MemberDescriptorType, owner: Any) -> Any:
+def _visible_slot(slot: MemberDescriptorType, owner: object) -> Any:
     """Return what a slot of an object holds, else `UNKNOWN`."""
     try:
         return slot.__get__(owner)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
 from .trace import ArrayOperand, Tracer
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 
 class Captures:
@@ -152,14 +155,14 @@ def _is_replaceable(condition: Condition) -> bool:
     return origin_of_module(type(condition.owner)) != "library"
 
 
-def _identity_of(x: Any) -> Any:
+def _identity_of(x: Array) -> Any:
     """Return a key: of an array its memory and layout, so equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def _find_source(array: Any, reach: Reach) -> Any:
+def _find_source(array: np.ndarray, reach: Reach) -> Any:
     """Return where an operand is found from outside; None if it was made in the call.
 
     A view of an array from outside is a new object at each call, on the same memory. Then the guard

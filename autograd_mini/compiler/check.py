@@ -26,6 +26,9 @@ from .trace import Tracer
 from .writer import is_draw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import Array
     from .entries import CacheEntry
 
 DUE: Final = (1, 10, 100, 1000)
@@ -40,7 +43,7 @@ as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default
 """Whether compiled functions are called as they are, since one is being checked."""
 
 
-def _call_as_it_is(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call_as_it_is(function: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
     """Call a function, and the compiled ones in it as they are, until the context ends."""
     as_it_is.set(True)
     return function(*args, **kwargs)
@@ -65,7 +68,7 @@ class Check:
         self._states = self._generator_states()
         self.difference: str | None = None
 
-    def run(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def run(self, function: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
         """Compute both; return the function's result in the form of a program's."""
         entry = self._entry
         contents = [content_of(x) for x in _arrays_among(args, kwargs)]
@@ -103,7 +106,7 @@ class Check:
             if id(t) not in own
         )
 
-    def _compare(self, tree: Any, outputs: Any, news: Any, drawn: list[Any]) -> str | None:
+    def _compare(self, tree: object, outputs: Any, news: Any, drawn: list[object]) -> str | None:
         """Describe the first difference between the function and the program, or return None."""
         result, program = self._entry.result, self._entry.executable.program
         found = result.outputs_of(tree)
@@ -128,7 +131,7 @@ class Check:
             return "they draw differently"
         return None
 
-    def _agree(self, x: Any, y: Any, place: int | None = None) -> bool:
+    def _agree(self, x: object, y: object, place: int | None = None) -> bool:
         """Tell whether two results are the same up to rounding.
 
         Args:
@@ -147,7 +150,7 @@ class Check:
             return True
         return place is not None and self._is_rounding(x, y, place)
 
-    def _is_rounding(self, x: Any, y: Any, place: int) -> bool:
+    def _is_rounding(self, x: np.ndarray, y: np.ndarray, place: int) -> bool:
         """Tell whether rounding explains a difference: the program is sensitive, or terms cancel.
 
         The inputs are rounded at random. If a pass has changed the order of sums, all results are
@@ -213,7 +216,7 @@ class Check:
         return [values[y] if type(y) is Value else y for y in ends], size
 
     # ── where they part ──────────────────────────────────────────────────────────────────────
-    def locate_difference(self, trace_again: Any) -> str:
+    def locate_difference(self, trace_again: Callable[..., object]) -> str:
         """Name the first instruction that differs, and its line.
 
         Args:
@@ -231,7 +234,7 @@ class Check:
             self._restore_leaves(after)
             self._restore_generators(states)
 
-    def _first_difference(self, trace_again: Any) -> str:
+    def _first_difference(self, trace_again: Callable[..., object]) -> str:
         executable = self._entry.executable
         tracer = Tracer()
         trace_again(tracer)
@@ -258,7 +261,7 @@ class Check:
                     return f"{step.primitive.name} at {step.line}, after the passes"
         return "how the program was written, or its memory planned"
 
-    def _restore_leaves(self, state: list[tuple[Tensor, Any, int, Any]]) -> None:
+    def _restore_leaves(self, state: list[tuple[Tensor, object, int, object]]) -> None:
         for tensor, value, assigned, grad in state:
             tensor._value, tensor._assigned, tensor.grad = value, assigned, grad
 
@@ -270,12 +273,12 @@ class Check:
             generator.bit_generator.state = state
 
 
-def _arrays_among(args: Any, kwargs: dict[str, Any]) -> list[Any]:
+def _arrays_among(args: tuple[object, ...], kwargs: dict[str, object]) -> list[object]:
     """Return the arrays among nested arguments."""
     return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
 
 
-def _interpret_values(program: Program, inputs: Sequence[Any]) -> dict[Value, Any]:
+def _interpret_values(program: Program, inputs: Sequence[object]) -> dict[Value, object]:
     """Interpret a program; return the value of everything in it."""
     values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
     values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
@@ -288,7 +291,7 @@ def _interpret_values(program: Program, inputs: Sequence[Any]) -> dict[Value, An
     return values
 
 
-def _compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
+def _compute_instruction(step: Instruction, values: dict[Value, object]) -> None:
     """Add the results of an instruction to the values."""
     arrays = [values[x] if type(x) is Value else x for x in step.operands]
     results = step.primitive.forward(*arrays, **step.params)
@@ -296,7 +299,7 @@ def _compute_instruction(step: Instruction, values: dict[Value, Any]) -> None:
     values.update(zip(step.results, results, strict=True))
 
 
-def _round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
+def _round_at_random(x: Array, generator: np.random.Generator | None) -> Array:
     """Change numbers by about their last bit; without a generator, return them as they are."""
     data = np.asarray(x)
     if generator is None or data.dtype.kind not in "fc":
@@ -305,14 +308,14 @@ def _round_at_random(x: Any, generator: np.random.Generator | None) -> Any:
     return (data * (1 + step)).astype(data.dtype)[()]
 
 
-def _is_close(x: Any, y: Any, bound: float | None = None) -> bool:
+def _is_close(x: np.ndarray, y: np.ndarray, bound: float | None = None) -> bool:
     """Tell whether floating-point arrays agree, relative to the largest element."""
     x, y = np.asarray(x), np.asarray(y)
     bound = bound or _bound_of(x.dtype)
     return _has_same_nonfinite(x, y) and _largest_magnitude(x - y) <= bound * _largest_magnitude(y)
 
 
-def _bound_of(dtype: np.dtype[Any]) -> float:
+def _bound_of(dtype: np.dtype[np.generic]) -> float:
     """Return how far results of a dtype may differ, relative to the largest of them."""
     return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
 
@@ -324,19 +327,19 @@ def _coarsest_bound(program: Program) -> float:
     return max(map(_bound_of, {*made, *read}), default=0.0)
 
 
-def _has_same_nonfinite(x: Any, y: Any) -> bool:
+def _has_same_nonfinite(x: np.ndarray, y: np.ndarray) -> bool:
     """Tell whether NaN and infinity stand at the same places, with the same signs."""
     finite = np.isfinite(x)
     return bool(np.array_equal(finite, np.isfinite(y))) and has_same_bits(x[~finite], y[~finite])
 
 
-def _largest_magnitude(x: Any) -> float:
+def _largest_magnitude(x: Array) -> float:
     """Return the largest magnitude of finite elements, 0 if there are none."""
     magnitudes = np.abs(x)[np.isfinite(x)] if np.ndim(x) else np.abs(x)
     return float(np.max(magnitudes, initial=0.0, where=np.isfinite(magnitudes)))
 
 
-def _describe_array(x: Any) -> str:
+def _describe_array(x: object) -> str:
     """Describe an array in a few characters."""
     data = np.asarray(x)
     if data.size == 1:

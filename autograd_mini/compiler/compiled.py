@@ -155,7 +155,7 @@ class CompiledFunction(Generic[P, Result_co]):
         owner: Owner,
         kind: type | None = None,
     ) -> Callable[Q, Result_co]: ...
-    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+    def __get__(self, owner: object, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
 
@@ -474,7 +474,7 @@ class CompiledFunction(Generic[P, Result_co]):
         assert self._last is not None
         executable.save(path, self._last.guard.read())
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         """Show the picture in a notebook."""
         from ..display import mimebundle
 
@@ -488,12 +488,10 @@ class CompiledFunction(Generic[P, Result_co]):
 @overload
 def compile(
     function: Callable[P, Result_co], *, keep_grads: bool = False, check: bool = False
-) -> CompiledFunction[P, Result_co]: ...
+) -> Any: ...
 @overload
-def compile(
-    *, keep_grads: bool = False, check: bool = False
-) -> Callable[[Callable[P, Result_co]], CompiledFunction[P, Result_co]]: ...
-def compile(function: Any = None, *, keep_grads: bool = False, check: bool = False) -> Any:
+def compile(*, keep_grads: bool = False, check: bool = False) -> Any: ...
+def compile(function: object = None, *, keep_grads: bool = False, check: bool = False) -> Any:
     """Make a function that is recorded once and then runs as an optimized NumPy program.
 
     It is a decorator too, with options or without: `@am.compile(keep_grads=True)`.

@@ -15,13 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.source_text import literal, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKAGE: Final = __name__.partition(".")[0]
 Function = ast.FunctionDef | ast.Lambda
@@ -66,7 +69,7 @@ def _is_own(function: FunctionType) -> bool:
     return str(function.__globals__.get("__name__")).partition(".")[0] == PACKAGE
 
 
-def unwrap_forward(forward: Any) -> Any:
+def unwrap_forward(forward: Callable[..., object]) -> Callable[..., object]:
     """Return what a forward wraps: in this package, wrappers only explain errors."""
     while isinstance(forward, FunctionType) and _is_own(forward):
         if not hasattr(forward, "__wrapped__"):
@@ -149,7 +152,7 @@ def _closed_over(function: FunctionType) -> dict[str, ast.expr]:
     return found
 
 
-def _copy_syntax(node: Any) -> Any:
+def _copy_syntax(node: object) -> Any:
     """Return a copy of a syntax tree, which may be changed; twice as fast as `deepcopy`."""
     if isinstance(node, list):
         return [_copy_syntax(part) for part in node]
@@ -178,7 +181,7 @@ class Definitions:
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def _add_names(self, names: Iterator[str], namespace: Mapping[str, Any]) -> None:
+    def _add_names(self, names: Iterator[str], namespace: Mapping[str, object]) -> None:
         """Add what a module's names stand for.
 
         Raises:
@@ -190,7 +193,7 @@ class Definitions:
             elif not hasattr(builtins, name):
                 raise UnwritableError(name)
 
-    def add(self, name: str, value: Any) -> None:
+    def add(self, name: str, value: object) -> None:
         """Add one definition under a name.
 
         Raises:
@@ -268,7 +271,7 @@ class Template:
     made: WeakKeyDictionary[FunctionType, Template] = WeakKeyDictionary()
 
     @classmethod
-    def of(cls, primitive: Primitive, forward: Any) -> Template:
+    def of(cls, primitive: Primitive, forward: Callable[..., object]) -> Template:
         """Return the template of a primitive's forward, made once.
 
         Raises:
@@ -329,7 +332,7 @@ def _call_by_parameters(name: str, given: ast.arguments) -> ast.expr:
 
 
 def use_program_names(
-    tree: ast.expr, names: Sequence[str], namespace: Mapping[str, Any], found: Definitions
+    tree: ast.expr, names: Sequence[str], namespace: Mapping[str, object], found: Definitions
 ) -> ast.expr:
     """Replace a module's names by what a program calls them, and add their definitions.
 

@@ -47,7 +47,7 @@ class ProgramOperation:
             params=("others",),
         )
 
-    def record(self, values: Sequence[Any]) -> Sequence[Any]:
+    def record(self, values: Sequence[object]) -> Sequence[Any]:
         """Run the program; return its outputs, recorded where they require a gradient."""
         others: list[Any] = []
         found = record(self._primitive, (*self._leaves, *values), {"others": others})
@@ -55,7 +55,7 @@ class ProgramOperation:
         others.clear()  # the graph keeps the list
         return [next(recorded if grad else plain) for grad in self._wanted]
 
-    def _forward(self, *arrays: Any, others: list[Any]) -> tuple[Any, ...]:
+    def _forward(self, *arrays: object, others: list[object]) -> tuple[Any, ...]:
         """Run the program; return what requires a gradient, and add what does not to a list."""
         outputs = list(
             zip(self._executable(arrays[len(self._leaves) :]), self._wanted, strict=True)
@@ -63,7 +63,7 @@ class ProgramOperation:
         others += [y for y, grad in outputs if not grad]
         return tuple(y for y, grad in outputs if grad)
 
-    def _vjp(self, g: Sequence[Any], y: Any, *xs: Any, others: list[Any]) -> list[Any]:
+    def _vjp(self, g: Sequence[object], y: object, *xs: Any, others: list[object]) -> list[object]:
         """Return the cotangents of all operands; None for operands without a gradient."""
         recorded = any(type(x) is Tensor for x in (*g, *xs))
         tensors = xs[: len(self._leaves)]
@@ -83,11 +83,11 @@ class ProgramOperation:
         reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
-    def _compute_outputs(self, operands: Sequence[Any]) -> list[Any]:
+    def _compute_outputs(self, operands: Sequence[object]) -> list[object]:
         """Interpret what was recorded, with tensors in place of leaves; return the outputs."""
         return run_apart(lambda: self._interpret(operands))
 
-    def _interpret(self, operands: Sequence[Any]) -> list[Any]:
+    def _interpret(self, operands: Sequence[object]) -> list[object]:
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from .program import Program, Value
 from .reach import Reach
 from .results import Result
 from .trace import Tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GRADIENT: Final = "grad"
 """The attribute in the condition that a leaf has no gradient to which another would be added."""
@@ -88,7 +91,7 @@ class FirstTrace:
     """
 
     def __init__(
-        self, recording: TracedCall, roots: Sequence[Any], cleared: Collection[int]
+        self, recording: TracedCall, roots: Sequence[object], cleared: Collection[int]
     ) -> None:
         tracer, result, recorded, program = recording
         self.tracer = tracer
@@ -137,7 +140,7 @@ class FirstTrace:
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
-    def watchable_arrays(self, objects: Sequence[Any]) -> tuple[list[Any], set[str]]:
+    def watchable_arrays(self, objects: Sequence[object]) -> tuple[list[Any], set[str]]:
         """Return the arrays whose uses can be watched, and the names of their attributes.
 
         Args:
@@ -204,14 +207,14 @@ class FirstTrace:
             return error
         return None
 
-    def _found_now(self) -> list[tuple[Any, Any]]:
+    def _found_now(self) -> list[tuple[object, object]]:
         """Return what each condition reads, and the elements of arrays that must keep theirs."""
         found = [(c.read(), c) for c in self.conditions]
         return [
             (x, content_of(x) if is_read(x) and c.content is not None else None) for x, c in found
         ]
 
-    def changed_since(self, found: Sequence[tuple[Any, Any]]) -> Condition | None:
+    def changed_since(self, found: Sequence[tuple[object, object]]) -> Condition | None:
         """Return the first condition that reads something else than before a call, or None.
 
         What only foreign code reads are its own accounts: their conditions are dropped.
@@ -230,7 +233,7 @@ class FirstTrace:
         self.conditions = [c for c in self.conditions if id(c) not in accounts]
         return next((c for c in changed if not c.foreign and c.key != GRADIENT), None)
 
-    def _refuse_replaced(self, found: Sequence[tuple[Any, Any]]) -> None:
+    def _refuse_replaced(self, found: Sequence[tuple[object, object]]) -> None:
         """Refuse a function that puts another array or tensor in a place outside.
 
         Args:
@@ -284,7 +287,7 @@ class FirstTrace:
             None,
         )
 
-    def _refuse_drawn(self, before: Sequence[Any], tracer: Tracer) -> None:
+    def _refuse_drawn(self, before: Sequence[object], tracer: Tracer) -> None:
         """Refuse random numbers that were drawn without being recorded.
 
         Raises:
@@ -394,7 +397,7 @@ def _refuse_hidden(reach: Reach) -> None:
         )
 
 
-def _is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
+def _is_same_finding(before: tuple[object, object], now: tuple[object, object]) -> bool:
     """Tell whether a condition reads the same object, with the same elements."""
     (x, content), (y, other) = before, now
     if type(x) is tuple and type(y) is tuple and not is_plain_value(x):  # the items of a container
@@ -402,12 +405,12 @@ def _is_same_finding(before: tuple[Any, Any], now: tuple[Any, Any]) -> bool:
     return content == other and _is_same_object(x, y)
 
 
-def _is_same_object(x: Any, y: Any) -> bool:
+def _is_same_object(x: object, y: object) -> bool:
     """Tell whether two objects are the same object, or identical plain values."""
     return x is y or (is_plain_value(x) and is_identical(x, y))
 
 
-def _generator_state(generator: Any) -> Any:
+def _generator_state(generator: Any) -> Mapping[str, object]:
     """Return the state of a generator of NumPy or of the module random."""
     if hasattr(generator, "getstate"):
         return generator.getstate()

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 from operator import attrgetter, call, is_, setitem
 from sys import getrefcount
 from types import FunctionType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from .program import Program, Value
 from .saving import save_program
 from .source import ABILITIES, ProgramSource, write_module
 from .writer import is_draw
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 Result = TypeVar("Result")
 
@@ -154,7 +157,7 @@ class Executable:
         self._load(write_module(self.program, plan, self.name))
         return self._make_buffers()
 
-    def _kept_array(self, value: Value) -> Any:
+    def _kept_array(self, value: Value) -> Array:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
@@ -260,6 +263,6 @@ def _make_bind(changed: Sequence[Tensor], scalars: Sequence[Tensor]) -> Bind:
     return bind
 
 
-def _is_written_in_c(function: Any) -> bool:
+def _is_written_in_c(function: Callable[..., object]) -> bool:
     """Tell whether a call of a function runs no Python code."""
     return type(function) is partial and not isinstance(function.func, FunctionType)

@@ -143,7 +143,7 @@ def _has_array_result(step: Instruction) -> bool:
     return not step.primitive.multiple and bool(step.results[0].shape)
 
 
-def _as_written(name: str, x: Any) -> Written:
+def _as_written(name: str, x: object) -> Written:
     """Describe an operand for the primitive's own text: name, shape and dtype, or the number."""
     return Written(name, x.shape, x.dtype) if type(x) is Value else Written(name, number=x)
 
@@ -205,7 +205,7 @@ def _make_expression(
     text: str,
     function: str,
     definitions: tuple[str, ...],
-    objects: Mapping[str, Any],
+    objects: Mapping[str, object],
 ) -> Expression:
     """Make an expression of a text and of the function that it calls in the end, or ""."""
     out = _has_array_result(step) and _has_out(function)
@@ -233,7 +233,7 @@ def _write_call(function: str, names: Sequence[str], texts: Mapping[str, str]) -
     return f"{function}({', '.join([*names, *(f'{k}={v}' for k, v in texts.items())])})"
 
 
-def _write_parameter(key: str, value: Any, objects: dict[str, Any]) -> str:
+def _write_parameter(key: str, value: object, objects: dict[str, object]) -> str:
     """Write a parameter, or enter it among the objects."""
     text = literal(value)
     return _name_object(key, value, objects) if text is None else text
@@ -243,7 +243,7 @@ KNOWN: Final[WeakValueDictionary[str, Any]] = WeakValueDictionary()
 """Name → object without source; two custom operations may have the same name."""
 
 
-def _name_object(wanted: str, value: Any, objects: dict[str, Any]) -> str:
+def _name_object(wanted: str, value: object, objects: dict[str, object]) -> str:
     """Enter an object under a unique name, as `_cube` or `_cube_2`; return the name."""
     base = name = "_" + re.sub(r"\W", "_", wanted, flags=re.ASCII)
     count = 1

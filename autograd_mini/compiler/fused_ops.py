@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -10,11 +10,18 @@ from ..core.primitive import Primitive
 from ..core.source_text import Written
 from ..ops.indexing import fill_index, places, subscripts
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import Array
+
 FUSED_OPS: Final[dict[str, Primitive]] = {}
 """The operations below, by name."""
 
 
-def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def declare_operation(
+    name: str, forward: Callable[..., object], symbol: str, doc: str, **fields: Any
+) -> Primitive:
     """Declare an operation of the compiler's own: few have a gradient, since nothing records it."""
     fields = {"vjp": None} | fields
     return Primitive(
@@ -23,13 +30,13 @@ def declare_operation(name: str, forward: Any, symbol: str, doc: str, **fields: 
     )  # fmt: skip
 
 
-def _declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: Any) -> Primitive:
+def _declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: object) -> Primitive:
     """Declare an operation that passes know by its name."""
     made = FUSED_OPS[name] = declare_operation(name, forward, symbol, doc, **fields)
     return made
 
 
-def add_terms(*terms: Any) -> Any:
+def add_terms(*terms: Any) -> Array:
     """Add terms of one shape and dtype, from left to right."""
     total = terms[0] + terms[1]
     for x in terms[2:]:
@@ -66,7 +73,9 @@ affine: Final = _declare_fused(
 )
 
 
-def accumulate(c: Any, a: Any, b: Any, factor: Any, *, negative: bool) -> Any:
+def accumulate(
+    c: np.ndarray, a: np.ndarray | None, b: np.ndarray, factor: float, *, negative: bool
+) -> np.ndarray:
     """Compute c ± factor·a·b; without an a it is a row of ones."""
     product = c.dtype.type(factor) * np.matmul(np.ones(len(b), b.dtype) if a is None else a, b)
     return c - product if negative else c + product
@@ -120,7 +129,7 @@ picked: Final = _declare_fused(
 )
 
 
-def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
+def added_in_copy(x: np.ndarray, g: Any, index: Any, unique: bool) -> np.ndarray:
     """Copy x, and add g at an index, once for each time that a place is named."""
     result = np.array(x)
     if unique:
@@ -130,7 +139,14 @@ def added_in_copy(x: Any, g: Any, index: Any, unique: bool) -> Any:
     return result
 
 
-def _add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) -> Any:
+def _add_at(
+    x: np.ndarray,
+    g: np.ndarray,
+    *arrays: object,
+    index: tuple[object, ...],
+    unique: bool,
+    flat: bool,
+) -> np.ndarray:
     """Add at an index that has its arrays as operands; if `flat`, of all elements in a row."""
     if flat:
         return added_in_copy(x.reshape(-1), g, fill_index(index, arrays), unique).reshape(x.shape)
@@ -138,7 +154,7 @@ def _add_at(x: Any, g: Any, *arrays: Any, index: Any, unique: bool, flat: bool) 
 
 
 def _write_added_at(
-    x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
+    x: Written, g: Written, *arrays: Written, index: tuple[object, ...], unique: bool, flat: bool
 ) -> str:
     """Write it as a call."""
     if flat:
@@ -149,7 +165,13 @@ def _write_added_at(
 
 
 def _write_added_at_into(
-    out: Written, x: Written, g: Written, *arrays: Written, index: Any, unique: bool, flat: bool
+    out: Written,
+    x: Written,
+    g: Written,
+    *arrays: Written,
+    index: tuple[object, ...],
+    unique: bool,
+    flat: bool,
 ) -> list[str]:
     """Write the addition at an index, in x's place if the result is to be there."""
     copied = [] if out.text == x.text else [f"{out}[...] = {x}"]
@@ -179,7 +201,7 @@ scalar: Final = _declare_fused(
 )
 
 
-def _split_vector(x: Any, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
+def _split_vector(x: np.ndarray, *, shapes: tuple[tuple[int, ...], ...]) -> tuple[object, ...]:
     """Cut a vector into arrays of these shapes, one after the other."""
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return tuple(

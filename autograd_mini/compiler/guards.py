@@ -89,7 +89,7 @@ class Condition:
         self.content: bytes | int | None = None
 
     @property
-    def place(self) -> tuple[str, int, Any]:
+    def place(self) -> tuple[str, int, object]:
         """A key of the place that is read."""
         return self.kind, id(self.owner), self.key if type(self.key) is str else id(self.key)
 
@@ -123,7 +123,7 @@ class Condition:
             return _holds_same_items(self.owner, self.value)
         return now is self.value or (is_plain_value(self.value) and is_identical(now, self.value))
 
-    def _is_alike(self, now: Any) -> bool:
+    def _is_alike(self, now: object) -> bool:
         """Tell whether a program can read one array in place of another."""
         if not _is_alike(now, self.value):
             return False
@@ -133,7 +133,7 @@ class Condition:
         return f"Condition({self.kind} {self.label}: {self.value!r:.40})"
 
 
-def is_read(x: Any) -> bool:
+def is_read(x: object) -> bool:
     """Tell whether a program reads the numbers of such an object at each call."""
     return type(x) is np.ndarray or (type(x) is Tensor and not x._requires_grad)
 
@@ -145,19 +145,19 @@ def _is_alike(x: Any, y: Any) -> bool:
     return bool(x.shape == y.shape and x.dtype == y.dtype)
 
 
-def numbers_of(x: Any) -> Any:
+def numbers_of(x: object) -> Any:
     """Return the array that a program reads."""
     return x._value if type(x) is Tensor else x
 
 
-def read_attribute(owner: Any, name: str) -> Any:
+def read_attribute(owner: object, name: str) -> Any:
     """Return an attribute without calling a `__getattribute__` of the user."""
     if isinstance(owner, type):
         return getattr(owner, name)
     return object.__getattribute__(owner, name)
 
 
-def _has_no_attribute(owner: Any, name: str) -> Any:
+def _has_no_attribute(owner: object, name: str) -> Any:
     """Return True if there is no such attribute, else `MISSING`."""
     try:
         read_attribute(owner, name)
@@ -186,7 +186,7 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
 
 
-def _holds_same_items(container: Any, items: Sequence[Any]) -> bool:
+def _holds_same_items(container: Any, items: Sequence[object]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
         x is y or (is_plain_value(y) and is_identical(x, y))
@@ -218,7 +218,7 @@ class Guard:
             others, or arrays and tensors themselves.
     """
 
-    def __init__(self, conditions: Sequence[Condition], sources: Sequence[Any] = ()) -> None:
+    def __init__(self, conditions: Sequence[Condition], sources: Sequence[object] = ()) -> None:
         self.conditions = list(conditions)
         self.sources = list(sources)
         self._bound: dict[str, Any] = {
@@ -245,7 +245,7 @@ class Guard:
             found = None
         return self._check_by_value() if found is None else found
 
-    def _check_by_value(self) -> tuple[Any, ...] | None:
+    def _check_by_value(self) -> tuple[object, ...] | None:
         """Check each condition by value; note equal objects, so that they are known next time."""
         if self.first_failing() is not None:
             return None
@@ -254,7 +254,7 @@ class Guard:
                 condition.value = self._bound[f"v{place}"] = condition.read()
         return self.read()
 
-    def read(self) -> tuple[Any, ...]:
+    def read(self) -> tuple[object, ...]:
         """Return the arrays that a program reads."""
         return tuple(numbers_of(x) for x in self.objects())
 
@@ -267,7 +267,7 @@ class Guard:
         return next((c for c in self.conditions if not c.holds()), None)
 
     # ── the generated function ───────────────────────────────────────────────────────────────
-    def _compile_test(self) -> Callable[[], tuple[Any, ...] | None]:
+    def _compile_test(self) -> Callable[[], tuple[object, ...] | None]:
         """Write all conditions as one function."""
         names = {id(x): f"a{place}" for place, x in enumerate(self.sources)}
         places = {id(c): place for place, c in enumerate(self.conditions)}
@@ -321,7 +321,7 @@ class Guard:
         made: Callable[[], tuple[Any, ...] | None] = self._bound["test"]
         return made
 
-    def _bind_object(self, owner: Any) -> str:
+    def _bind_object(self, owner: object) -> str:
         """Return the name of an object in the generated function."""
         name = self._names.setdefault(id(owner), f"o{len(self._names)}")
         self._bound[name] = owner

@@ -69,5 +69,5 @@ def has_same_bits(x: Any, y: Any) -> bool:
     return bool((x == y).all())
 
 
-def _text(x: Any) -> str:
+def _text(x: object) -> str:
     return f"{type(x).__qualname__} {x!r}"

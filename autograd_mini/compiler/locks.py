@@ -102,7 +102,7 @@ def _is_held_here(lock: Any) -> bool:
     return bool(lock._is_owned())  # as threading.Condition asks
 
 
-def turn_of(tensors: Iterable[Tensor], writes: bool, program: Any) -> Turn:
+def turn_of(tensors: Iterable[Tensor], writes: bool, program: object) -> Turn:
     """Return the turn for a program that reads or writes some tensors."""
     tensors = list(tensors)
     with _registry:

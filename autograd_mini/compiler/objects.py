@@ -24,7 +24,7 @@ class MappingValues:
     def __len__(self) -> int:
         return len(self._of)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(dict.values(self._of) if isinstance(self._of, dict) else self._of.values())
 
 
@@ -34,7 +34,7 @@ class MappingItems:
     def __init__(self, of: Mapping[Any, Any]) -> None:
         self._of = of
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:
         if not isinstance(self._of, dict):
             return self._of[key]
         found = dict.get(self._of, key, MISSING)  # which makes no default
@@ -46,7 +46,9 @@ class MappingItems:
 class Cached:
     """A result in a cache: it is looked up while it is there, and never computed."""
 
-    def __init__(self, results: dict[Any, Any], key: Any, call: Callable[[], Any]) -> None:
+    def __init__(
+        self, results: Mapping[object, object], key: object, call: Callable[[], object]
+    ) -> None:
         self._results = results
         self._key = key
         self._call = call
@@ -59,7 +61,7 @@ class Cached:
 class Attributes(Mapping[str, Any]):
     """The attributes that an object has for the thread that asks."""
 
-    def __init__(self, of: Any) -> None:
+    def __init__(self, of: object) -> None:
         self._of = of
 
     def __getitem__(self, key: str) -> Any:
@@ -72,7 +74,7 @@ class Attributes(Mapping[str, Any]):
         return iter(self._of.__dict__)
 
 
-def cached_call(key: Any, typed: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def cached_call(key: object, typed: bool) -> tuple[tuple[object, ...], dict[str, object]]:
     """Return the arguments of the call that a cache has under a key."""
     parts = key if isinstance(key, tuple | list) else (key,)
     mark = next((place for place, x in enumerate(parts) if type(x) is object), None)
@@ -114,7 +116,7 @@ def is_base_of_modules(kind: type) -> bool:
     return (kind.__module__, kind.__name__) == ("autograd_mini.nn.module", "Module")
 
 
-def is_mode(x: Any) -> bool:
+def is_mode(x: object) -> bool:
     """Tell whether an object is the descriptor of `training`, which is not a usual attribute."""
     kind = type(x)
     return (kind.__module__, kind.__name__) == ("autograd_mini.nn.inference", "Mode")
@@ -130,7 +132,7 @@ def is_made_in_python(kind: type) -> bool:
     return kind.__flags__ & (1 << 9 | 1 << 8) == 1 << 9 and kind.__module__ not in OWN_MODULES
 
 
-def instance_attributes(x: Any) -> dict[Any, Any] | None:
+def instance_attributes(x: object) -> dict[object, object] | None:
     """Return the dict of an object's own attributes, or None."""
     try:
         found = object.__getattribute__(x, "__dict__")
@@ -139,7 +141,7 @@ def instance_attributes(x: Any) -> dict[Any, Any] | None:
     return found if type(found) is dict else None
 
 
-def attribute_of(x: Any, name: str) -> Any:
+def attribute_of(x: object, name: str) -> Any:
     """Return an attribute, without asking a `__getattr__`; `MISSING` if there is none."""
     try:
         return read_attribute(x, name)
@@ -147,7 +149,7 @@ def attribute_of(x: Any, name: str) -> Any:
         return MISSING
 
 
-def origin_of_namespace(namespace: dict[str, Any]) -> str | None:
+def origin_of_namespace(namespace: dict[str, object]) -> str | None:
     """Return whose module a namespace belongs to; None for one of the interpreter's."""
     name, file = str(namespace.get("__name__", "")), namespace.get("__file__")
     if name.partition(".")[0] == "autograd_mini":

@@ -237,12 +237,12 @@ class Observer:
             if frame.f_code.co_freevars:
                 self._note_closure(frame.f_code, variables)
 
-    def _note_closure(self, code: CodeType, variables: Mapping[str, Any]) -> None:
+    def _note_closure(self, code: CodeType, variables: Mapping[str, object]) -> None:
         """Note the variables of a closure, to know later which function it was."""
         values = tuple(id(variables.get(name)) for name in code.co_freevars)
         self.outer.setdefault(id(code), set()).add(values)
 
-    def _hold(self, x: Any, first: bool = False) -> None:
+    def _hold(self, x: object, first: bool = False) -> None:
         """Keep an object; with `first` also what it holds now, if it is new here."""
         if type(x) in UNINTERESTING or id(x) in self.objects:
             return
@@ -292,7 +292,7 @@ def is_called_by_library(frame: FrameType) -> bool:
     return caller is not None and origin_of(caller.f_code) == "library"
 
 
-def _shallow_copy(x: Any) -> list[Any] | None:
+def _shallow_copy(x: object) -> list[object] | None:
     """Return what an object holds: keys and values, elements, or attributes; None for others."""
     if isinstance(x, dict):
         return [*x, *x.values()]
@@ -340,7 +340,7 @@ ALONE: Final = _count_alone()
 
 
 # ── asking the interpreter ───────────────────────────────────────────────────────────────────────
-def call_observed(observer: Observer, function: Callable[[], Any]) -> Any:
+def call_observed(observer: Observer, function: Callable[[], object]) -> Any:
     """Call a function while an observer sees the calls of this thread.
 
     A running profiler or debugger goes on if it can share. If not, the observer notes its failure.
@@ -349,14 +349,14 @@ def call_observed(observer: Observer, function: Callable[[], Any]) -> Any:
     return call(observer, function)
 
 
-def _call_profiled(observer: Observer, function: Callable[[], Any]) -> Any:
+def _call_profiled(observer: Observer, function: Callable[[], object]) -> Any:
     """Use `sys.setprofile`: one profiler a thread."""
     other: Any = sys.getprofile()
     if other is not None and not callable(other):  # one in C, as cProfile
         observer.failure = f"the profiler {type(other).__name__} is at work"
         return function()
 
-    def look(frame: FrameType, event: str, argument: Any) -> None:
+    def look(frame: FrameType, event: str, argument: object) -> None:
         if event == "call":
             observer.see_call(frame)
         elif event == "return":
@@ -378,7 +378,7 @@ TOOLS: Final = (3, 4, 5, 2)
 """Numbers under which a tool may register, those without a customary owner first."""
 
 
-def _call_monitored(observer: Observer, function: Callable[[], Any]) -> Any:
+def _call_monitored(observer: Observer, function: Callable[[], object]) -> Any:
     """Use `sys.monitoring`, Python 3.12 and later: calls into this library cost nothing."""
     try:
         with ACTIVE_LOCK:
@@ -414,7 +414,7 @@ def _start_monitoring() -> bool:
             found.see_call(sys._getframe(1))
         return None
 
-    def ends(code: CodeType, offset: int, value: Any) -> Any:
+    def ends(code: CodeType, offset: int, value: object) -> Any:
         if origin_of(code) != "user":
             return monitoring.DISABLE
         found = ACTIVE.get(threading.get_ident())

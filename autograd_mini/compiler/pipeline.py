@@ -58,7 +58,7 @@ class Call(NamedTuple):
     keep_grads: bool
     cleared: Collection[int]
 
-    def roots(self) -> list[Any]:
+    def roots(self) -> list[object]:
         """Return where the code begins: the function and the static arguments."""
         return [self.function, *(x for x in self.leaves if not is_value(x))]
 
@@ -149,7 +149,7 @@ def _trace_and_compare(
     return Outcome(answer, first, None, refusal, changed, is_outdated)
 
 
-def trace_first_call(call: Call, strict: bool) -> tuple[Any, FirstTrace]:
+def trace_first_call(call: Call, strict: bool) -> tuple[object, FirstTrace]:
     """Carry out the first call of a signature; return its result, and what it recorded.
 
     Args:
@@ -188,7 +188,7 @@ def _trace_call(call: Call, tracer: Tracer) -> TracedCall:
     return TracedCall(tracer, result, recorded, program)
 
 
-def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) -> Any:
+def call_traced(tracer: Tracer, function: Callable[[], object], recording: bool) -> Any:
     """Run a function while a tracer notes its operations; without `recording` as in no_grad.
 
     Raises:
@@ -215,7 +215,7 @@ def call_traced(tracer: Tracer, function: Callable[[], Any], recording: bool) ->
     return result
 
 
-def run_uncollected(function: Callable[[], Any]) -> Any:
+def run_uncollected(function: Callable[[], object]) -> Any:
     """Run a function without the cyclic garbage collector.
 
     A trace makes many objects that stay alive, and no cycles. To search them for cycles again and

@@ -83,7 +83,7 @@ class Instruction:
         params: dict[str, Any],
         results: tuple[Value, ...],
         scope: str = "",
-        line: Any = None,
+        line: object = None,
     ) -> None:
         self.primitive = primitive
         self.operands = operands
@@ -172,7 +172,7 @@ class Program:
             updates.append((leaf, other))
         return self.with_instructions(instructions, outputs=outputs, updates=updates)
 
-    def evaluate(self, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def evaluate(self, inputs: Sequence[object]) -> tuple[list[Any], list[Any]]:
         """Interpret the program, one instruction after the other. Tests compare with this.
 
         Returns:
@@ -199,7 +199,7 @@ class Program:
         """List the instructions, one per line."""
         names: dict[Value, str] = {}
 
-        def name_of(x: Any) -> str:
+        def name_of(x: object) -> str:
             if type(x) is not Value:
                 return repr(x)
             if x not in names:

@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from inspect import getattr_static
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -55,6 +55,9 @@ from .objects import (
     value_in,
 )
 from .observe import Observer, names_read_by, origin_of_file, origin_of_module
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LARGEST: Final = 50_000
 """So many conditions are kept at most."""
@@ -178,13 +181,13 @@ class Reach:
         while self._stack and self.is_whole:
             self._open(*self._stack.pop())
 
-    def _reach_unnamed(self, x: Any, label: str, foreign: bool = False) -> None:
+    def _reach_unnamed(self, x: object, label: str, foreign: bool = False) -> None:
         """Reach an object that something holds without a name."""
         if type(x) is np.ndarray:
             self.within.add(id(x))
         self._reach(x, label, foreign)
 
-    def _reach(self, x: Any, label: str, foreign: bool) -> None:
+    def _reach(self, x: object, label: str, foreign: bool) -> None:
         """Reach an object. Each object is opened once."""
         if id(x) in self.kept or is_plain_value(x):
             return
@@ -200,7 +203,13 @@ class Reach:
             self._stack.append((x, label, foreign))
 
     def _add_condition(
-        self, kind: Kind, owner: Any, key: Any, value: Any, label: str, foreign: bool = False
+        self,
+        kind: Kind,
+        owner: object,
+        key: object,
+        value: object,
+        label: str,
+        foreign: bool = False,
     ) -> None:
         """Add a condition, and go on to the object that was found."""
         condition = Condition(kind, owner, key, value, label, foreign)
@@ -212,7 +221,7 @@ class Reach:
             if is_read(value) and kind != "call":
                 self.arrays[id(value)].append(condition)
 
-    def _is_named(self, kind: Kind, owner: Any) -> bool:
+    def _is_named(self, kind: Kind, owner: object) -> bool:
         """Tell whether a way is a variable, or an attribute of an object with user code only."""
         if kind == "item":
             return type(owner) is dict and "__builtins__" in owner
@@ -225,7 +234,7 @@ class Reach:
             )
         return kind == "cell"
 
-    def _note_global(self, namespace: dict[str, Any], name: str, foreign: bool) -> None:
+    def _note_global(self, namespace: Mapping[str, object], name: str, foreign: bool) -> None:
         """Note a global name; if it is not there, it is built in."""
         if name in namespace:
             self._add_condition("item", namespace, name, namespace[name], name, foreign)
@@ -250,7 +259,7 @@ class Reach:
         cells = tuple(id(value_in(cell)) for cell in function.__closure__ or ())
         return cells in self._observer.outer.get(id(function.__code__), ())
 
-    def _open(self, x: Any, label: str, foreign: bool) -> None:
+    def _open(self, x: object, label: str, foreign: bool) -> None:
         """Note what an object holds."""
         kind = type(x)  # a proxy may say that it is of another class
         if issubclass(kind, SILENT):
@@ -286,7 +295,7 @@ class Reach:
             else:
                 self._add_condition("item", owner, key, value, where, foreign)
 
-    def _open_sequence(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_sequence(self, x: Sequence[object], label: str, foreign: bool) -> None:
         if len(x) > WIDE:
             self._open_items(x, label, foreign)
             return
@@ -302,7 +311,7 @@ class Reach:
         for value in x:
             self._reach_unnamed(value, f"{label}[…]", foreign)
 
-    def _open_buffer(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_buffer(self, x: object, label: str, foreign: bool) -> None:
         self._add_condition("content", x, None, content_of(x), label, foreign)
 
     # ── functions and what stands for them ───────────────────────────────────────────────────
@@ -338,7 +347,7 @@ class Reach:
         if not isinstance(x.__self__, types.ModuleType | type | None):
             self._reach_unnamed(x.__self__, label, foreign)
 
-    def _open_wrapper(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_wrapper(self, x: Callable[..., object], label: str, foreign: bool) -> None:
         for name in ("__self__", "__func__", "fget", "func", "args", "keywords"):
             self._reach_unnamed(getattr(x, name, None), label, foreign)
 
@@ -372,7 +381,7 @@ class Reach:
     def _open_reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
         self._reach_unnamed(x(), label, foreign)
 
-    def _open_getter(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_getter(self, x: object, label: str, foreign: bool) -> None:
         """Take over the names with which a getter was made, and look at everything again."""
         given = [name for name in x.__reduce__()[1] if type(name) is str]
         names = {part for name in given for part in name.split(".")}
@@ -425,7 +434,7 @@ class Reach:
             found = self._classes[kind] = sorted(attributes.items())
         return found
 
-    def _may_be_read(self, name: str, x: Any) -> bool:
+    def _may_be_read(self, name: str, x: object) -> bool:
         """Tell whether the code, or Python itself, may read an attribute of a class."""
         if is_special(name):
             return isinstance(x, types.FunctionType) or name in self._all
@@ -439,7 +448,7 @@ class Reach:
         """Return the names whose absence the code may find out, and go on."""
         return self._own if self._catches else self._texts
 
-    def _note_class_attribute(self, x: type, name: str, raw: Any, foreign: bool) -> None:
+    def _note_class_attribute(self, x: type, name: str, raw: object, foreign: bool) -> None:
         """Note what a class has under a name."""
         where, other = f"{x.__name__}.{name}", foreign or not self._is_certain(name)
         inner = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
@@ -450,7 +459,7 @@ class Reach:
             self._add_condition("method", x, name, inner, where, other)
         self._reach_unnamed(raw, where, foreign)
 
-    def _open_instance(self, x: Any, foreign: bool) -> None:
+    def _open_instance(self, x: object, foreign: bool) -> None:
         """Note the attributes of an object that the code may read."""
         kind, own = type(x), instance_attributes(x)
         library = origin_of_module(kind) == "library"
@@ -468,13 +477,13 @@ class Reach:
         if library or not is_made_in_python(kind):
             self._note_absent(x, self._asked_names(), foreign)
 
-    def _note_absent(self, x: Any, names: set[str], foreign: bool) -> None:
+    def _note_absent(self, x: object, names: set[str], foreign: bool) -> None:
         """Note the names under which there is nothing yet."""
         for key in sorted(names - (instance_attributes(x) or {}).keys()):
             if attribute_of(x, key) is MISSING:
                 self._add_condition("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
 
-    def _note_library_calls(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
+    def _note_library_calls(self, x: object, own: Mapping[object, object], foreign: bool) -> None:
         """Note the methods of a layer or optimizer that this library calls: a user may set them."""
         kind = type(x)
         for name in ("forward", "rule"):
@@ -486,7 +495,7 @@ class Reach:
                 if name not in own:
                     self._add_condition("no_item", own, name, True, where, foreign)
 
-    def _reads_all(self, x: Any) -> bool:
+    def _reads_all(self, x: object) -> bool:
         """Tell whether unobserved code reads all attributes of an object."""
         bases = [kind for kind in type(x).__mro__ if origin_of_module(kind) == "library"]
         if len(bases) == 1 and hasattr(bases[0], "named_tensors"):  # a module of the user's
@@ -494,7 +503,7 @@ class Reach:
         return bool(bases)
 
     def _note_own_attributes(
-        self, x: Any, own: dict[Any, Any], everything: bool, foreign: bool
+        self, x: object, own: Mapping[object, object], everything: bool, foreign: bool
     ) -> None:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
@@ -514,7 +523,7 @@ class Reach:
         if certain and not everything:
             self._add_condition("items", own, None, tuple(own), f"the attributes of {name}")
 
-    def _note_class_of(self, x: Any, own: dict[Any, Any], foreign: bool) -> None:
+    def _note_class_of(self, x: object, own: Mapping[object, object], foreign: bool) -> None:
         """Note what an object has from its class, and what it lacks."""
         kind = type(x)
         name = kind.__name__
@@ -547,13 +556,13 @@ class Reach:
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
 
-    def _note_descriptors(self, x: Any, foreign: bool) -> None:
+    def _note_descriptors(self, x: object, foreign: bool) -> None:
         """Note the attributes that a class made in C computes, if their names are read."""
         for key in sorted(self._all):
             if isinstance(getattr(type(x), key, None), DESCRIPTORS):
                 self._note_descriptor(x, key, foreign or key not in self._own)
 
-    def _note_slots(self, x: Any, foreign: bool) -> None:
+    def _note_slots(self, x: object, foreign: bool) -> None:
         """Note the slots of an object."""
         wanted = vars(type(x)).get("guarded_attributes")
         for kind in type(x).__mro__:
@@ -563,7 +572,7 @@ class Reach:
                         continue
                     self._note_descriptor(x, key, foreign)
 
-    def _note_descriptor(self, x: Any, key: str, foreign: bool) -> None:
+    def _note_descriptor(self, x: object, key: str, foreign: bool) -> None:
         """Note a slot, or an attribute that a class made in C computes."""
         value, where = attribute_of(x, key), f"{type(x).__name__}.{key}"
         if value is MISSING:

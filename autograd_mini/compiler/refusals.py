@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..core.tensor import Tensor
 from ..errors import ConversionError, UnsupportedError
 from .guards import MISSING
 from .observe import kind_questions, origin_of
+
+if TYPE_CHECKING:
+    from ..core.primitive import Primitive
 
 PROTOCOLS: Final = frozenset({Tensor.__array_ufunc__.__code__, Tensor.__array_function__.__code__})
 """Where NumPy's functions come in."""
@@ -100,7 +103,7 @@ def kind_error(tensor: Tensor, what: str, is_number: bool) -> ConversionError:
     )
 
 
-def caught_error(primitive: Any, error: Exception) -> UnsupportedError:
+def caught_error(primitive: Primitive, error: Exception) -> UnsupportedError:
     """Return the error of a function that catches what an operation raised for these values."""
     return UnsupportedError(
         f"compile: {primitive.name}, at {user_line()}, raised {type(error).__name__} ({error}), "
@@ -135,7 +138,7 @@ def text_error(text: str) -> UnsupportedError:
     )
 
 
-def changed_array_error(array: Any, first_line: Any) -> UnsupportedError:
+def changed_array_error(array: Any, first_line: object) -> UnsupportedError:
     """Return the error of a large array that was written into between two operations."""
     return UnsupportedError(
         f"compile: an array of shape {array.shape} was written into between two operations "
@@ -181,14 +184,14 @@ class StateBefore:
         """Remember the value and the gradient of a leaf."""
         self._leaves.append((x, x._value, x._assigned, x.grad))
 
-    def keep_generator(self, params: dict[str, Any]) -> None:
+    def keep_generator(self, params: dict[str, object]) -> None:
         """Remember the state of a generator before its first draw."""
         generator = params.get("generator")
         known = self._generators
         if isinstance(generator, np.random.Generator) and id(generator) not in known:
             known[id(generator)] = generator, generator.bit_generator.state
 
-    def has_drawn_from(self, generator: Any) -> bool:
+    def has_drawn_from(self, generator: object) -> bool:
         """Tell whether draws of a generator were noted, or of another one with the same bits."""
         drawn = (x for x, _ in self._generators.values())
         return any(generator is x or generator is x.bit_generator for x in drawn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .arguments import as_native_array, key_orders, restore_key_orders
 from .identical import is_identical, is_plain_value
 from .program import Operand, Program, Value
 from .trace import NUMBERS, Tracer
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 
 class Result:
@@ -139,7 +142,7 @@ class Result:
         self._traced = []
         return self.wrap_outputs([*values, *gradients])
 
-    def outputs_of(self, tree: Any) -> list[Any] | None:
+    def outputs_of(self, tree: Any) -> list[object] | None:
         """Return the outputs that a program would have; None if the structure differs."""
         import optree
 
@@ -200,12 +203,12 @@ class Result:
         return made
 
 
-def _copy_value(x: Any) -> Any:
+def _copy_value(x: object) -> Any:
     """Return a copy of the value of a tensor or an array; a number as it is."""
     return x if type(x) in NUMBERS else np.array(as_native_array(value_of(x)))[()]
 
 
-def _may_differ(x: Any, y: Any) -> bool:
+def _may_differ(x: object, y: object) -> bool:
     """Whether two plain results may differ."""
     if is_identical(x, y) or is_plain_value(x):
         return not is_identical(x, y)
@@ -215,7 +218,7 @@ def _may_differ(x: Any, y: Any) -> bool:
         return True
 
 
-def leaves_in(tree: Any) -> Iterator[Any]:
+def leaves_in(tree: object) -> Iterator[object]:
     """Yield the leaves of nested containers."""
     if isinstance(tree, dict | list | tuple):
         for part in tree.values() if isinstance(tree, dict) else tree:
@@ -233,7 +236,7 @@ def _containers_in(tree: Any) -> Iterator[int]:
             yield from _containers_in(part)
 
 
-def _wrap_value(y: Any) -> Tensor:
+def _wrap_value(y: Array) -> Tensor:
     """Return a value as a tensor."""
     if type(y) is Tensor:
         return y

@@ -58,7 +58,7 @@ def load(path={arrays}):
 
 
 def save_program(
-    source: ProgramSource, values: Mapping[Value, Any], path: str | os.PathLike[str]
+    source: ProgramSource, values: Mapping[Value, object], path: str | os.PathLike[str]
 ) -> None:
     """Write a program to a Python file, and the arrays that it needs to an .npz file next to it.
 
@@ -123,7 +123,7 @@ def _saved_text(source: ProgramSource, arrays: str) -> str:
     return f"{text}\n\n\ndef build({after.rstrip()}\n{_write_loader(source, arrays)}"
 
 
-def _write_generator(name: str, value: Any) -> str:
+def _write_generator(name: str, value: object) -> str:
     """Write an expression for a random generator in its present state.
 
     Raises:

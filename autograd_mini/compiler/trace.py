@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -46,6 +46,9 @@ from .refusals import (
 )
 from .uses import call_watching_uses
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
+
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
@@ -71,7 +74,7 @@ class ArrayOperand:
 
     __slots__ = ("_print", "array", "copy", "leaf", "line", "value")
 
-    def __init__(self, array: Any, value: Value, line: Any) -> None:
+    def __init__(self, array: Any, value: Value, line: object) -> None:
         self.array = array
         self.value = value
         self.line = line
@@ -142,7 +145,7 @@ class Tracer:
         self._paths: dict[int, str] = {}
         self.before = StateBefore()
 
-    def stand_in(self, given: Any, name: str | None) -> Tensor:
+    def stand_in(self, given: object, name: str | None) -> Tensor:
         """Return a fresh tensor in place of an argument: an array, a tensor, or a Python float."""
         if isinstance(given, Tensor):
             tensor, weak = leaf(given._value, name=given.name or name), False
@@ -177,7 +180,7 @@ class Tracer:
             raise
 
     def _record_and_note(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
     ) -> Any:
         if primitive is set_leaf:
             return self._assign(*operands)
@@ -199,8 +202,8 @@ class Tracer:
         return results
 
     def evaluate(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
-    ) -> Any:
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
+    ) -> Tensor:
         """Compute an operation without history, and note it."""
         self._refuse_error_state()
         try:
@@ -210,8 +213,8 @@ class Tracer:
             raise
 
     def _evaluate_and_note(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]
-    ) -> Any:
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
+    ) -> Tensor:
         if primitive is set_leaf:
             return self._assign(*operands)
         if primitive.effect:
@@ -233,7 +236,9 @@ class Tracer:
         self._note(primitive, operands, params, results, plain_numbers)
         return results
 
-    def _note_failure(self, primitive: Any, operands: tuple[Any, ...], error: Exception) -> None:
+    def _note_failure(
+        self, primitive: Primitive, operands: tuple[Any, ...], error: Exception
+    ) -> None:
         """Remember an error that depends on values: if the function catches it, it took a branch.
 
         Errors about shapes and dtypes do not depend on values; errors about an index do if the
@@ -289,7 +294,7 @@ class Tracer:
         """Note a text that shows a value. It may be printed, but not returned."""
         self._texts.add(text)
 
-    def refuse_text(self, x: Any) -> None:
+    def refuse_text(self, x: object) -> None:
         """Refuse a text in a result that shows a value.
 
         Raises:
@@ -298,7 +303,7 @@ class Tracer:
         if type(x) is str and any(text in x for text in self._texts):
             raise self.note_refusal(text_error(x))
 
-    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+    def depends(self, owner: object, attributes: Sequence[str] = ()) -> None:
         """Note that an object is read; these attributes must stay as they are now."""
         self.owners[id(owner)] = owner
         for name in attributes:
@@ -321,7 +326,7 @@ class Tracer:
                 )
         return operands
 
-    def _as_leaf(self, x: Any) -> Any:
+    def _as_leaf(self, x: np.ndarray) -> Any:
         """Return the leaf that stands for a plain array; others are as they are."""
         return self._array_operand(x).leaf if type(x) is np.ndarray else x
 
@@ -334,7 +339,7 @@ class Tracer:
         return False
 
     def _note_one(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
+        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
     ) -> None:
         """Note an operation with one result whose operands are arrays: in a third of the time."""
         scope = context.get()[1]
@@ -385,7 +390,7 @@ class Tracer:
             x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
         )
 
-    def _needs_gradient(self, primitive: Any, operands: tuple[Any, ...]) -> bool:
+    def _needs_gradient(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
         return bool(
             self._weak
             and primitive.differentiable
@@ -450,7 +455,7 @@ class Tracer:
             return self._constant(x, None)
         return self._array_operand(x).value
 
-    def _array_operand(self, x: Any) -> ArrayOperand:
+    def _array_operand(self, x: np.ndarray) -> ArrayOperand:
         """Return what stands for a plain array as it is now."""
         self.uses[id(x)] = self.uses.get(id(x), 0) + 1
         operand = self._arrays.get(id(x))
@@ -460,7 +465,7 @@ class Tracer:
             else self._meet_array(x, operand)
         )
 
-    def _meet_array(self, x: Any, before: ArrayOperand | None) -> ArrayOperand:
+    def _meet_array(self, x: np.ndarray, before: ArrayOperand | None) -> ArrayOperand:
         """Return what stands for a plain array that is new, or that was written into.
 
         Raises:
@@ -503,12 +508,12 @@ class Tracer:
             self.instructions.append(Instruction(scalar, (x,), {}, made, "", user_line()))
         return self._scalars[x]
 
-    def _constant(self, data: Any, name: str | None) -> Value:
+    def _constant(self, data: Array, name: str | None) -> Value:
         value = Value(data.shape, data.dtype, name)
         self.constants[value] = data
         return value
 
-    def _assign(self, target: Tensor, given: Any) -> Any:
+    def _assign(self, target: Tensor, given: Tensor) -> Tensor:
         """Note that a leaf has a new value from here on."""
         self.operand(target)
         new = self._as_scalar(self.operand(given))
@@ -532,7 +537,7 @@ class Tracer:
             function = partial(self._call_watched, function)
         return function() if self.observer is None else call_observed(self.observer, function)
 
-    def _call_watched(self, function: Callable[[], Any]) -> Any:
+    def _call_watched(self, function: Callable[[], Any]) -> Tensor:
         """Call a function, and find which arrays it uses as operands only."""
         result, self.proven = call_watching_uses(self.watched, self.names, self.uses, function)
         return result
@@ -543,7 +548,7 @@ class Tracer:
             if self.is_recorded_here(x.grad):
                 self.before.release_gradient(x)
 
-    def is_recorded_here(self, gradient: Any) -> bool:
+    def is_recorded_here(self, gradient: object) -> bool:
         """Tell whether a gradient was recorded in this trace, and not in that of another thread."""
         return type(gradient) is Tensor and _tensor_key(gradient) in self._values
 
@@ -597,6 +602,6 @@ def _tensor_key(tensor: Tensor) -> Key:
     return (tensor.serial, tensor._index) if type(tensor._operands) is Record else tensor.serial
 
 
-def _as_numpy_scalar(data: Any) -> Any:
+def _as_numpy_scalar(data: object) -> Array:
     """Return a Python number as a NumPy scalar, and a 0-d array too."""
     return data if type(data) is np.ndarray and data.ndim else np.asarray(data)[()]

@@ -133,7 +133,7 @@ class ArrayWatch:
         found = {id(part) for part in parts if id(part) in self.arrays}
         return found.union(*(self._arrays_inside(part, depth - 1) for part in parts))
 
-    def see_call(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def see_call(self, frame: FrameType, event: str, argument: object) -> Any:
         """Note a function that begins; follow it if it is the user's."""
         try:
             return self._follow(frame) if event == "call" and self.proven else None
@@ -174,7 +174,7 @@ class ArrayWatch:
 
 
 def call_watching_uses(
-    arrays: Sequence[Any],
+    arrays: Sequence[object],
     names: Collection[str],
     uses: Mapping[int, int],
     function: Callable[[], Result],
@@ -246,7 +246,7 @@ class Stack:
         self._used = self._watch._operand_counts()
         self._held = self._watch._reference_counts()
 
-    def see(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def see(self, frame: FrameType, event: str, argument: object) -> Any:
         """Follow what the interpreter reports of the frame."""
         watch = self._watch
         if not watch.proven:
@@ -332,7 +332,7 @@ class Stack:
             found = self.frame.f_globals.get(name, UNKNOWN)
         return self.frame.f_builtins.get(name, UNKNOWN) if found is UNKNOWN else found
 
-    def _slot(self, x: Any) -> Slot:
+    def _slot(self, x: object) -> Slot:
         """Return what the model knows of an object."""
         if id(x) in self._watch.arrays:
             return Slot((id(x),))

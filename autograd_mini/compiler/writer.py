@@ -100,7 +100,7 @@ class Writer:
         """Return how an operand is written."""
         return self.names[x] if type(x) is Value else number_source(x)
 
-    def bind(self, wanted: str, value: Any) -> str:
+    def bind(self, wanted: str, value: object) -> str:
         """Return the name of an object that has no text, the same in every process."""
         for name, known in self.bound.items():
             if known is value:
@@ -139,7 +139,7 @@ class Writer:
                 texts.append(self.text(x))
         return texts
 
-    def number(self, x: Any, dtype: np.dtype[Any]) -> str:
+    def number(self, x: Any, dtype: np.dtype[np.generic]) -> str:
         """Return the name of an array without axes that holds a number."""
         array = f"np.array({number_source(x)}, np.{dtype.name})"
         if array not in self.numbers:
@@ -238,7 +238,7 @@ class Writer:
             return bool(self.program.constants[value].flags.c_contiguous)
         return self.plan.kinds[value] in ("buffer", "state")
 
-    def scale(self, factor: str, dtype: np.dtype[Any]) -> tuple[str, list[str], list[str]]:
+    def scale(self, factor: str, dtype: np.dtype[np.generic]) -> tuple[str, list[str], list[str]]:
         """Return the name of an array that holds a factor of this call, and lines that set it."""
         key = f"{factor} {dtype}"
         if key in self.scales:
@@ -246,7 +246,7 @@ class Writer:
         name = self.scales[key] = self.name(Value((), dtype), "scale")
         return name, [f"{name} = np.empty((), np.{dtype.name})"], [f"{name}[...] = {factor}"]
 
-    def ones(self, count: int, dtype: np.dtype[Any]) -> str:
+    def ones(self, count: int, dtype: np.dtype[np.generic]) -> str:
         """Return the name of a row of this many ones."""
         key = f"{count} {dtype}"
         if key not in self.rows_of_ones:

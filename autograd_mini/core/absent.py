@@ -51,13 +51,13 @@ class Absent(NDArrayOperatorsMixin):
         """Raise: no number exists yet."""
         self._refuse()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> NoReturn:
         self._refuse()
 
-    def __array_ufunc__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __array_ufunc__(self, *args: object, **kwargs: object) -> NoReturn:
         self._refuse()
 
-    def _refuse(self, *args: Any) -> NoReturn:
+    def _refuse(self, *args: object) -> NoReturn:
         raise ConversionError(
             f"a {self.dtype} value of shape {self.shape} in the graph of a compiled program is not "
             "there: such a graph holds no numbers; call the compiled function for its results"

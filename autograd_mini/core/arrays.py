@@ -125,7 +125,7 @@ def refuse_special(value: Any) -> None:
             refuse_special(part)
 
 
-def plain_array(value: Any) -> Any:
+def plain_array(value: object) -> np.ndarray:
     """Return anything as an array, as NumPy does: places, counts or conditions.
 
     Raises:
@@ -135,7 +135,7 @@ def plain_array(value: Any) -> Any:
     return np.asarray(value)
 
 
-def is_foreign(value: Any) -> bool:
+def is_foreign(value: object) -> bool:
     """Tell whether a value is an array of another library, with its own rules for operators.
 
     As a plain array it would lose what it is: labels, units, a device, a graph.
@@ -160,7 +160,7 @@ KNOWN = (*NUMBERS, list, tuple)
 PROTOCOLS = ("__array_ufunc__", "__array_function__", "__array_priority__")
 
 
-def foreign_error(value: Any) -> OperandError:
+def foreign_error(value: object) -> OperandError:
     """Return the error about an array of another library where it would be converted."""
     kind = type(value)
     return OperandError(
@@ -169,12 +169,12 @@ def foreign_error(value: Any) -> OperandError:
     )
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def scalar_if_0d(data: Any) -> Any:
+def scalar_if_0d(data: object) -> Any:
     """Return 0-d arrays as NumPy scalars, whose arithmetic is ten times faster.
 
     `1j * np.float64(2)` is Python's complex, which takes a float64 for a float.

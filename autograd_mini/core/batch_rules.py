@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .contexts import run_quietly
+
+if TYPE_CHECKING:
+    from .arrays import Array
 
 Batch = Callable[..., Any]
 Params = dict[str, Any]
@@ -30,25 +33,25 @@ def rule_of(primitive: Any) -> Batch:
     return _along_axes if "axis" in primitive.params else one_by_one
 
 
-def insert_axes(x: Any, ndim: int) -> Any:
+def insert_axes(x: Array, ndim: int) -> Array:
     """Insert axes of length 1 behind the new one, so that an example has `ndim` axes."""
     missing = ndim + 1 - x.ndim
     return x if missing <= 0 else np.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
 
 
-def repeat_for_all(x: Any, size: int) -> Any:
+def repeat_for_all(x: np.ndarray, size: int) -> np.ndarray:
     """Add the batch axis to an operand that is shared by all examples."""
     return np.broadcast_to(x, (size, *np.shape(x)))
 
 
-def _all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[Any]:
+def _all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[object]:
     """Give every operand the new axis."""
     return [x if m else repeat_for_all(x, size) for x, m in zip(xs, mapped, strict=True)]
 
 
 def elementwise(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+    primitive: object, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+) -> Array:
     """Align the examples' axes from the right, as broadcasting does without the new axis."""
     return leading(*(0,) * len(xs))(primitive, size, xs, mapped, params)
 
@@ -70,14 +73,14 @@ def leading(*core: int) -> Batch:
 
 
 def call_unchanged(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+) -> np.ndarray:
     """Call it as it is: for operations of one operand that do not look at axes."""
     return primitive(*xs, **params)
 
 
 def _along_axes(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Count the parameter `axis` one further; negative ones are counted from the end anyway."""
     axis = params.get("axis")
@@ -93,22 +96,22 @@ def _along_axes(
 
 def to_shape(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+) -> Array:
     """Put the new axis in front of the parameter `shape`."""
     shape = params["shape"]
     return primitive(insert_axes(xs[0], len(shape)), **{**params, "shape": (size, *shape)})
 
 
 def prepend_to_shape(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+) -> Array:
     """Put the new axis in front of the parameter `shape`, without aligning the operand."""
     return primitive(xs[0], **{**params, "shape": (size, *params["shape"])})
 
 
 def prepend_to_axes(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+) -> np.ndarray:
     """Keep the new axis in front of the parameter `axes`."""
     return primitive(xs[0], **{**params, "axes": (0, *(i + 1 for i in params["axes"]))})
 
@@ -118,7 +121,7 @@ def one_by_one(
 ) -> Any:
     """Apply it to each example and stack the results: right for any operation, and slow."""
 
-    def example(i: int) -> Any:
+    def example(i: int) -> Array:
         return primitive(*(x[i] if m else x for x, m in zip(xs, mapped, strict=True)), **params)
 
     if not size:
@@ -136,7 +139,7 @@ def one_by_one(
     return np.stack(results)
 
 
-def placeholder_array(shape: tuple[int, ...], dtype: Any) -> Any:
+def placeholder_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Return values that stand for an example where there is none, only their shape being of use.
 
     Floating-point ones lie between ½ and 1, all different; square matrices have a large diagonal.

@@ -114,7 +114,7 @@ OWN: Final = "autograd_mini"
 """With this begin the names of the variables that blocks of this library set."""
 
 
-def _changed_by_errstate() -> set[ContextVar[Any]]:
+def _changed_by_errstate() -> set[ContextVar[object]]:
     """Find the context variable in which NumPy keeps its floating-point error settings."""
     with np.errstate(all="raise"):
         inside = copy_context()
@@ -126,7 +126,7 @@ NUMPYS: Final = _changed_by_errstate()
 IGNORED: Final = {"divide": "ignore", "invalid": "ignore"}
 
 
-def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> Result:
+def run_apart(function: Callable[[], Result], ending: Collection[object] = ()) -> Result:
     """Run a function whose blocks cannot outlive it, even if an interrupt comes as one ends.
 
     The blocks set variables of a context that is thrown away. What others have set is kept.
@@ -146,7 +146,7 @@ def run_apart(function: Callable[[], Result], ending: Collection[Any] = ()) -> R
 
 
 @lru_cache(64)
-def _quiet_state(state: Any, errors: tuple[tuple[str, Any], ...]) -> Any:
+def _quiet_state(state: object, errors: tuple[tuple[str, Any], ...]) -> Any:
     """Return what NumPy does about errors as in a state, but for some kinds of errors."""
     with np.errstate(**dict(errors)):
         return ERRORS.get()
@@ -156,7 +156,7 @@ ERRORS: Final[ContextVar[Any]] = next(iter(NUMPYS))
 USUAL: Final = tuple(IGNORED.items())
 
 
-def run_quietly(function: Callable[[], Result], **errors: Any) -> Result:
+def run_quietly(function: Callable[[], Result], **errors: object) -> Result:
     """Run a function under `np.errstate`; no interrupt leaves its settings behind.
 
     Args:
@@ -182,7 +182,7 @@ class Block:
         raise NotImplementedError
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         raise NotImplementedError
 
@@ -205,14 +205,14 @@ class Block:
         if any(map(inspect.iscoroutinefunction, forms)):
 
             @wraps(function)
-            async def run_awaited(*args: Any, **kwargs: Any) -> Any:
+            async def run_awaited(*args: object, **kwargs: object) -> str:
                 with self:
                     return await function(*args, **kwargs)
 
             return cast(Function, run_awaited)
 
         @wraps(function)
-        def run_covered(*args: Any, **kwargs: Any) -> Any:
+        def run_covered(*args: object, **kwargs: object) -> Any:
             # Not `with`: Ctrl-C is raised where a function begins, as `__exit__` does, and after
             # calls. So the block ends even if it comes at the worst moment.
             before = context.get()
@@ -252,7 +252,7 @@ class recorder(Block):  # noqa: N801  # used as a statement, like a function
             replaced.set(open_blocks[1])
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         open_blocks = replaced.get()
         if open_blocks is None:  # an abandoned generator, closed in another thread or task
@@ -291,7 +291,7 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
         return entered
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         recorder, left = context.get()
         if left is not None:  # else an abandoned generator, closed in another thread or task

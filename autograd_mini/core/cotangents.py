@@ -7,7 +7,7 @@ so the rule of a holomorphic function reads as for real numbers. Outside, gradie
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,12 @@ from .extraction import describe
 from .record import Operation
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from .arrays import Array
+    from .record import Record
 
-def seed(output: Tensor, cotangent: Any) -> Any:
+
+def seed(output: Tensor, cotangent: object) -> Any:
     """Return a cotangent that fits the output, 1 for a scalar by default.
 
     Raises:
@@ -57,7 +61,7 @@ def swap_convention(g: Any) -> Any:
     return conjugate(g) if g.dtype.kind == "c" else g
 
 
-def match_input(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+def match_input(gx: Array, data: Array, vertex: Record | Tensor, position: int) -> Any:
     """Sum a cotangent over broadcast axes and cast it, so that it fits its input.
 
     A real input moves along the real line only, so it gets the real part.
@@ -84,7 +88,7 @@ def array_of_result(gx: Any, vertex: Any, position: int) -> Any:
     )
 
 
-def copy_if_shared(g: Any, shared: set[int]) -> Any:
+def copy_if_shared(g: Array, shared: set[int]) -> Array:
     """Return a gradient as an array that nothing else holds; `shared` has the ids of the others.
 
     A rule may pass its cotangent on (a + b) or a view of it (reshape), never a forward value.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper, wraps
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from .arrays import as_array
 from .primitive import Primitive, Rule
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from .arrays import Array
 
-def _make_read_only(x: Any) -> Any:
+
+def _make_read_only(x: object) -> Any:
     """Return an array that cannot be written into, or a list of them; others have it too."""
     if type(x) is list:
         return [_make_read_only(part) for part in x]
@@ -25,7 +28,7 @@ def _make_read_only(x: Any) -> Any:
     return view
 
 
-def own(result: Any) -> Any:
+def own(result: object) -> Array:
     """Return a function's result as an array that shares no memory with its inputs."""
     array = as_array(result)
     return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
@@ -35,7 +38,7 @@ def _with_guards(rule: Rule) -> Rule:
     """Give a rule arrays that it cannot write into."""
 
     @wraps(rule)
-    def call(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+    def call(g: object, y: object, *xs: object, **params: object) -> Any:
         y = list(y) if type(y) is tuple else y
         return rule(_make_read_only(g), _make_read_only(y), *map(_make_read_only, xs), **params)
 
@@ -83,7 +86,7 @@ class Custom(Generic[P]):
             listed=False,
         )
 
-    def _forward(self, *arrays: Any, **params: Any) -> Any:
+    def _forward(self, *arrays: object, **params: Any) -> Any:
         """Call the function and check its result against the declaration."""
         given = [_make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
@@ -94,7 +97,7 @@ class Custom(Generic[P]):
             )
         return tuple(map(own, result)) if self.multiple else own(result)
 
-    def _missing(self, g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+    def _missing(self, g: Array, y: Array, *xs: object, **params: object) -> Any:
         raise GradientError(
             f"{self.name} has no gradient yet; give it one: @{self.name}.vjp, a function of "
             "(g, y, *inputs) that returns the inputs' cotangents"
@@ -120,7 +123,7 @@ class Custom(Generic[P]):
         return rules[0] if len(rules) == 1 else self
 
     def _together(self, rule: Rule) -> Rule:
-        def cotangents(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+        def cotangents(g: Array, y: Array, *xs: object, **params: object) -> Any:
             found = _with_guards(rule)(g, y, *xs, **params)
             return found if isinstance(found, (tuple, list)) else (found,)
 
@@ -167,13 +170,13 @@ class Custom(Generic[P]):
 
 @overload
 def primitive(
-    function: Callable[P, Any],
+    function: Callable[P, object],
     *,
     name: str | None = None,
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Custom[P]: ...
+) -> Any: ...
 @overload
 def primitive(
     function: None = None,
@@ -182,9 +185,9 @@ def primitive(
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Callable[[Callable[P, Any]], Custom[P]]: ...
+) -> Any: ...
 def primitive(
-    function: Callable[..., Any] | None = None,
+    function: Callable[..., object] | None = None,
     *,
     name: str | None = None,
     symbol: str | None = None,
@@ -216,7 +219,7 @@ def primitive(
     (np.float64(12.0), np.float64(12.0), np.float64(12.0))
     """
 
-    def make(of: Callable[..., Any]) -> Custom[...]:
+    def make(of: Callable[..., object]) -> Custom[...]:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
         called = str(name or getattr(of, "__name__", "custom"))

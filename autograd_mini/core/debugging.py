@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,19 +15,23 @@ from .reverse import watching
 from .sites import user_line
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from .arrays import Array, Numbers
+    from .primitive import Primitive
 
-def finite(x: Any) -> bool:
+
+def finite(x: Numbers) -> bool:
     """Tell whether all numbers are finite."""
     data = np.asarray(plain_value(x))
     return data.dtype.kind not in "fc" or bool(np.isfinite(data).all())
 
 
-def _kind_of(x: Any) -> str:
+def _kind_of(x: Array) -> str:
     """Name the values that are not finite: NaN, or infinity."""
     return "NaN" if np.isnan(np.asarray(plain_value(x))).any() else "infinity"
 
 
-def _describe_operand(x: Any) -> str:
+def _describe_operand(x: Tensor) -> str:
     """Describe an operand: its shape and range, or its value."""
     data = np.asarray(plain_value(x))
     name = f"{x.name}: " if isinstance(x, Tensor) and x.name else ""
@@ -37,7 +41,7 @@ def _describe_operand(x: Any) -> str:
     return f"{name}{data.dtype} {data.shape} from {low:.6g} to {high:.6g}"
 
 
-def _describe_operation(vertex: Any) -> str:
+def _describe_operation(vertex: Tensor) -> str:
     """Describe an operation: name and scope, line, inputs."""
     operands = "; ".join(map(_describe_operand, vertex._operands))
     place = lines.get(vertex.serial)
@@ -45,7 +49,7 @@ def _describe_operation(vertex: Any) -> str:
 
 
 def _recorded_with_line(
-    primitive: Any, operands: tuple[Any, ...], params: Params
+    primitive: Primitive, operands: tuple[object, ...], params: Params
 ) -> tuple[Any, Any]:
     """Record an operation with its line; return its result, and the vertex."""
     results = run_quietly(lambda: record(primitive, operands, params), all="ignore")
@@ -59,7 +63,7 @@ def _recorded_with_line(
     return results, vertex
 
 
-def _record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+def _record_and_look(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> Any:
     """Record an operation with its line; raise if finite inputs give a non-finite result."""
     results, vertex = _recorded_with_line(primitive, operands, params)
     for y in results if isinstance(results, tuple) else (results,):
@@ -68,12 +72,12 @@ def _record_and_look(primitive: Any, operands: tuple[Any, ...], params: Params) 
     return results
 
 
-def _only_line(primitive: Any, operands: tuple[Any, ...], params: Params) -> Any:
+def _only_line(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> Tensor:
     """Record an operation with its line."""
     return _recorded_with_line(primitive, operands, params)[0]
 
 
-def _look_at_rule(vertex: Any, what: str, given: Any, made: Any) -> None:
+def _look_at_rule(vertex: Tensor, what: str, given: object, made: Array) -> None:
     """Raise if a derivative rule turns finite numbers into NaN or infinity."""
     for x in made if isinstance(made, (list, tuple)) else (made,):
         if not finite(x) and all(map(finite, given if isinstance(given, list) else (given,))):
@@ -115,7 +119,7 @@ class debug(Block):  # noqa: N801  # used as a statement, like a function
         watching.set((self._watch, watching.get()))
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
         self._recorder.__exit__(kind, error, trace)
         found = watching.get()

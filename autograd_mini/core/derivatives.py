@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import pairwise
 from math import prod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from .linearization import Linearization, refuse_discrete
 from .tensor import Tensor
 from .transforms import argument_places, grad, jvp, linearize_at
 from .vmap import OneExample
+
+if TYPE_CHECKING:
+    from .arrays import Array, Numbers
 
 Mode = Literal["auto", "forward", "reverse"]
 
@@ -213,7 +216,7 @@ def hvp(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(function)
-    def product(x: Any, v: Any, *others: Any, **kwargs: Any) -> Any:
+    def product(x: Numbers, v: Numbers, *others: Any, **kwargs: Any) -> Array:
         slope = grad(function)
         return jvp(lambda at: slope(at, *others, **kwargs), (x,), (v,))[1]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,13 @@ from .record import value_of
 from .table import table
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _ufunc_name(ufunc: Any) -> str:
+    from .arrays import Array
+
+
+def _ufunc_name(ufunc: Callable[..., object]) -> str:
     """Return the full name of a ufunc, such as np.add or scipy.special.erf."""
     name = ufunc.__name__
     if name.startswith("_"):  # a ufunc that a SciPy function calls for some arguments
@@ -36,19 +41,21 @@ def _ufunc_name(ufunc: Any) -> str:
     return f"np.{name}"
 
 
-def _function_name(function: Any) -> str:
+def _function_name(function: Callable[..., object]) -> str:
     """Return the full name of a function, such as np.linalg.norm."""
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
-def _bring_in_scipy(ufunc: Any) -> None:
+def _bring_in_scipy(ufunc: Callable[..., object]) -> None:
     """Fill the table with SciPy's ufuncs when the first unknown one meets a tensor."""
     if ufunc not in table and "scipy.special" in sys.modules:
         import_module("autograd_mini.ops.special")
 
 
 @implements("__array_ufunc__")
-def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_ufunc(
+    ufunc: Callable[..., object], method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Array:
     """Call a ufunc that was given keywords, or say why it cannot be."""
     for x in inputs:
         refuse_special(x)
@@ -77,7 +84,9 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     )
 
 
-def _compute_in_dtype(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...]) -> Any:
+def _compute_in_dtype(
+    ufunc: Callable[..., object], dtype: np.dtype[np.generic], inputs: tuple[object, ...]
+) -> Tensor:
     """Convert the operands first, as NumPy does for `dtype=`, so that the result is exact in it."""
     if dtype.kind == "b":  # the result of a comparison: its operands have a dtype of their own
         return table[ufunc](*inputs).astype(dtype)
@@ -90,7 +99,7 @@ def _compute_in_dtype(ufunc: Any, dtype: np.dtype[Any], inputs: tuple[Any, ...])
     return table[ufunc](*(convert_operand(x, dtype) for x in inputs))
 
 
-def _is_foreign_operand(x: Any) -> bool:
+def _is_foreign_operand(x: object) -> bool:
     """Whether an operand of a ufunc is another library's, which is to answer (NEP 13)."""
     return type(x) is not Tensor and is_foreign(x)
 
@@ -100,7 +109,9 @@ USUAL = frozenset({Tensor, int, bool, str, type(None)}) | PLAIN
 
 
 @implements("__array_function__")
-def call_function(function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_function(
+    function: Any, types: Any, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Any:
     """Call our counterpart of a NumPy function, or say why it cannot be.
 
     It returns NotImplemented if an array of another library is to answer (NEP 18).

@@ -207,7 +207,7 @@ def refuse_in_a_program(what: str, cure: str) -> None:
         raise trace.note_refusal(UnsupportedError(error))
 
 
-def plain_value(x: Any) -> Any:
+def plain_value(x: object) -> Any:
     """Return the array of a tensor, anything else as it is, without asking."""
     return getattr(x, "_value", x)
 

@@ -10,7 +10,7 @@ Tangents and batches are keyed by (serial, index): a vertex and which of its out
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from .cotangents import match_input, swap_convention
 from .record import Operation, Record, record_always
 from .reverse import Watch, backward_pass, current_values, current_watch, vertices_between
 from .tensor import Tensor, leaf
+
+if TYPE_CHECKING:
+    from .arrays import Array
 
 Key = tuple[int, int]
 Values = dict[Key, Any]
@@ -39,7 +42,7 @@ def vertex_of(tensor: Tensor) -> Any:
     return tensor._operands if type(tensor._operands) is Record else tensor
 
 
-def store_outputs(vertex: Any, results: Any, values: Values) -> None:
+def store_outputs(vertex: Record | Tensor, results: Any, values: Values) -> None:
     """Store the values of an operation's outputs."""
     if type(vertex) is not Record:
         values[vertex.serial, 0] = results
@@ -90,7 +93,9 @@ def _push_vertices(
             store_outputs(vertex, found, tangents)
 
 
-def _tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, exact: bool) -> Any:
+def _tangents_of(
+    vertex: Any, ts: list[object], xs: Sequence[object], recorded: bool, exact: bool
+) -> Any:
     """Return the tangent of an operation's output, or of each, fitted to it; None where none."""
     primitive = vertex._primitive
     if type(vertex) is Record:
@@ -112,7 +117,9 @@ def _tangents_of(vertex: Any, ts: list[Any], xs: Sequence[Any], recorded: bool, 
     return [None if t is None else _cast_tangent(t, a) for t, a in zip(found, arrays, strict=True)]
 
 
-def _apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: bool) -> Any:
+def _apply_jvp(
+    vertex: Record | Tensor, ts: list[Any], y: object, xs: Sequence[Any], exact: bool
+) -> Any:
     """Return the output's tangent by the row's own jvp, or as its kind says.
 
     Elementwise: a Jacobian is diagonal, so the vjp's formula serves; if zeros are exact, an operand
@@ -151,7 +158,7 @@ def _apply_jvp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any], exact: boo
     return _transpose_vjp(vertex, ts, y, xs)
 
 
-def _drop_unmoved(part: Any, t: Any) -> Any:
+def _drop_unmoved(part: Array, t: Array) -> Array:
     """Put 0 for NaN and infinity where the tangent t of the operand is 0."""
     if type(part) is not Tensor and np.isfinite(part).all():
         return part
@@ -168,7 +175,7 @@ def _add_tangents(parts: Sequence[Any]) -> Any:
     return result
 
 
-def _transpose_vjp(vertex: Any, ts: list[Any], y: Any, xs: Sequence[Any]) -> Any:
+def _transpose_vjp(vertex: Any, ts: Sequence[object], y: Any, xs: Sequence[object]) -> Any:
     """Return J·t where only g ↦ Jᵀ·g is known: it is linear in g, and its own transpose is J.
 
     The rule is recorded once with a g of zeros, and walked back from the inputs' cotangents.

@@ -104,7 +104,9 @@ class Graph:
         sizes = [(len(getattr(self, part)), part) for part in parts]
         return f"Graph({', '.join(f'{n} {part[: -1 if n == 1 else None]}' for n, part in sizes)})"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         """Show the picture in a notebook."""
         from ..display import mimebundle
 
@@ -125,7 +127,7 @@ class Graph:
 
 
 @singledispatch
-def as_graph(subject: Any) -> Graph | None:
+def as_graph(subject: object) -> Graph | None:
     """Return the graph of an object that has one, such as a program; None for other objects.
 
     A class that has a graph registers how it is made: `@as_graph.register`.
@@ -138,7 +140,7 @@ def _(subject: Graph) -> Graph:
     return subject
 
 
-def _vertex(tensor: Tensor) -> Any:
+def _vertex(tensor: Tensor) -> Record | Tensor:
     return tensor._operands if type(tensor._operands) is Record else tensor
 
 

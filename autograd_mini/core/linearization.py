@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,11 @@ from .reverse import active_stand_ins, backward_pass, vertices_between
 from .tensor import Tensor, leaf
 from .tree import Rebuild, arrays_of_tree, flatten, flatten_result
 
+if TYPE_CHECKING:
+    from .arrays import Array
 
-def _make_stand_in(argument: Any, *, copy: bool) -> Tensor:
+
+def _make_stand_in(argument: object, *, copy: bool) -> Tensor:
     """Return a fresh tensor that stands for an argument and requires a gradient."""
     if isinstance(argument, Tensor):
         tensor: Tensor = alias(argument)
@@ -46,7 +49,7 @@ def _make_stand_in(argument: Any, *, copy: bool) -> Tensor:
     return tensor
 
 
-def refuse_discrete(outputs: Sequence[Any], *, every: bool) -> None:
+def refuse_discrete(outputs: Sequence[object], *, every: bool) -> None:
     """Refuse integers and booleans as results, if all are such or, with `every`, one is.
 
     Raises:
@@ -71,7 +74,7 @@ class Linearization:
     """
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[Any], *, copy: bool = False
+        self, function: Callable[..., Any], arguments: Sequence[object], *, copy: bool = False
     ) -> None:
         """Call the function with fresh tensors in place of the arguments' arrays and tensors.
 
@@ -83,7 +86,9 @@ class Linearization:
         self._inner: list[Tensor] = []  # they stand for values that require no gradient themselves
         run_apart(lambda: self._record(function, arguments, copy))
 
-    def _record(self, function: Callable[..., Any], arguments: Sequence[Any], copy: bool) -> None:
+    def _record(
+        self, function: Callable[..., object], arguments: Sequence[object], copy: bool
+    ) -> None:
         with record_always():
             for argument in arguments:
                 given, rebuild = flatten(argument)
@@ -110,7 +115,7 @@ class Linearization:
         """Whether the walks are recorded, and give tensors."""
         return self.tensors and self._recording
 
-    def of(self, outputs: Any) -> Linearization:
+    def of(self, outputs: object) -> Linearization:
         """Say which part of the result is differentiated."""
         self.outputs, self.structure = flatten_result(outputs)
         refuse_discrete(self.outputs, every=False)
@@ -122,14 +127,14 @@ class Linearization:
         self.tensors = self.tensors or (foreign and self._recording)
         return self
 
-    def value(self, tree: Any) -> Any:
+    def value(self, tree: object) -> Any:
         """Return a result as the caller wants it: tensors, or plain arrays."""
         if not self.tensors:
             return arrays_of_tree(tree)
         leaves, rebuild = flatten(tree)
         return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
-    def beside(self, aux: Any) -> Any:
+    def beside(self, aux: object) -> Any:
         """Return the auxiliary results. Those that depend on an outer tensor stay tensors."""
         if self.tensors:
             return self.value(aux)
@@ -146,7 +151,7 @@ class Linearization:
             ]
         )
 
-    def outside(self, x: Any) -> Tensor:
+    def outside(self, x: Array) -> Tensor:
         """Return a tensor that requires a gradient only if it depends on something outside."""
         if not isinstance(x, Tensor):
             return leaf(x)
@@ -156,7 +161,7 @@ class Linearization:
             x._requires_grad = vertices_between([x], ())[1]
         return x
 
-    def _wants_tensors(self, given: Sequence[Any]) -> bool:
+    def _wants_tensors(self, given: Sequence[object]) -> bool:
         """Whether a walk of these cotangents or tangents gives tensors."""
         traced = tracing.get() is not None
         return self.tensors or (
@@ -164,7 +169,7 @@ class Linearization:
             and any(isinstance(g, Tensor) and (traced or g._requires_grad) for g in given)
         )
 
-    def __call__(self, cotangents: Any = None) -> tuple[Any, ...]:
+    def __call__(self, cotangents: object = None) -> tuple[Any, ...]:
         """Carry cotangents of the outputs back to the arguments; unused ones get zeros.
 
         Raises:
@@ -186,7 +191,9 @@ class Linearization:
             answers.append(rebuild([self.outside(g) for g in own] if tensors else own))
         return tuple(answers)
 
-    def pull_back(self, given: Sequence[Any], *, recorded: bool, exact: bool = False) -> list[Any]:
+    def pull_back(
+        self, given: Sequence[object], *, recorded: bool, exact: bool = False
+    ) -> list[Any]:
         """Walk back from the outputs; return a cotangent for each input, zeros where unused."""
         outputs, seeds = [], []
         for y, g in zip(self.outputs, given, strict=True):
@@ -203,7 +210,7 @@ class Linearization:
         found = {x.serial: copy_if_shared(g, shared) for x, g in reached}
         return [found.get(x.serial, np.zeros_like(x._value)[()]) for x in self.inputs]
 
-    def push(self, tangents: Sequence[Any]) -> list[Any]:
+    def push(self, tangents: Sequence[Any]) -> list[object]:
         """Carry tangents of the inputs forward to the outputs, as the caller wants them."""
         tensors = self._wants_tensors(tangents)
         recorded = tensors and self._recording
@@ -213,7 +220,7 @@ class Linearization:
         return [self.outside(t) for t in found] if tensors else found
 
     def push_forward(
-        self, given: Sequence[Any], *, recorded: bool, exact: bool = False
+        self, given: Sequence[object], *, recorded: bool, exact: bool = False
     ) -> list[Any]:
         """Walk forward from the inputs; return a tangent for each output, zeros where unmoved."""
         tangents: Values = {(x.serial, 0): t for x, t in zip(self.inputs, given, strict=True)}
@@ -229,7 +236,7 @@ class Linearization:
         return found
 
 
-def tangents_for(recording: Linearization, tangents: Sequence[Any]) -> list[Any]:
+def tangents_for(recording: Linearization, tangents: Sequence[object]) -> list[Any]:
     """Check tangents against the inputs of a recording and return them in one list.
 
     Raises:
@@ -251,7 +258,7 @@ def tangents_for(recording: Linearization, tangents: Sequence[Any]) -> list[Any]
     return found
 
 
-def _match_tangent(tangent: Any, x: Tensor, position: int) -> Any:
+def _match_tangent(tangent: object, x: Tensor, position: int) -> Array:
     """Return a tangent of an input's shape and dtype."""
     t = tangent if isinstance(tangent, Tensor) else as_array(tangent)
     if t.shape != x.shape:

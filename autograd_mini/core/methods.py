@@ -6,7 +6,7 @@ Methods that would change a recorded value refuse, and say what to write instead
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -14,106 +14,109 @@ from ..errors import UnsupportedError
 from .extraction import read_value, reads_no_elements, value_or_refuse
 from .table import Axis, table
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Operators:
     """The operators of `numpy.ndarray`, recorded."""
 
     __slots__ = ()
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: object) -> Self:
         return table[np.add](self, other)
 
-    def __radd__(self, other: Any) -> Self:
+    def __radd__(self, other: object) -> Self:
         return table[np.add](other, self)
 
-    def __sub__(self, other: Any) -> Self:
+    def __sub__(self, other: object) -> Self:
         return table[np.subtract](self, other)
 
-    def __rsub__(self, other: Any) -> Self:
+    def __rsub__(self, other: object) -> Self:
         return table[np.subtract](other, self)
 
-    def __mul__(self, other: Any) -> Self:
+    def __mul__(self, other: object) -> Self:
         return table[np.multiply](self, other)
 
-    def __rmul__(self, other: Any) -> Self:
+    def __rmul__(self, other: object) -> Self:
         return table[np.multiply](other, self)
 
-    def __truediv__(self, other: Any) -> Self:
+    def __truediv__(self, other: object) -> Self:
         return table[np.true_divide](self, other)
 
-    def __rtruediv__(self, other: Any) -> Self:
+    def __rtruediv__(self, other: object) -> Self:
         return table[np.true_divide](other, self)
 
-    def __floordiv__(self, other: Any) -> Self:
+    def __floordiv__(self, other: object) -> Self:
         return table[np.floor_divide](self, other)
 
-    def __rfloordiv__(self, other: Any) -> Self:
+    def __rfloordiv__(self, other: object) -> Self:
         return table[np.floor_divide](other, self)
 
-    def __mod__(self, other: Any) -> Self:
+    def __mod__(self, other: object) -> Self:
         return table[np.remainder](self, other)
 
-    def __rmod__(self, other: Any) -> Self:
+    def __rmod__(self, other: object) -> Self:
         return table[np.remainder](other, self)
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: object) -> Self:
         return table[np.power](self, other)
 
-    def __rpow__(self, other: Any) -> Self:
+    def __rpow__(self, other: object) -> Self:
         return table[np.power](other, self)
 
-    def __matmul__(self, other: Any) -> Self:
+    def __matmul__(self, other: object) -> Self:
         return table[np.matmul](self, other)
 
-    def __rmatmul__(self, other: Any) -> Self:
+    def __rmatmul__(self, other: object) -> Self:
         return table[np.matmul](other, self)
 
-    def __and__(self, other: Any) -> Self:
+    def __and__(self, other: object) -> Self:
         return table[np.bitwise_and](self, other)
 
-    def __rand__(self, other: Any) -> Self:
+    def __rand__(self, other: object) -> Self:
         return table[np.bitwise_and](other, self)
 
-    def __or__(self, other: Any) -> Self:
+    def __or__(self, other: object) -> Self:
         return table[np.bitwise_or](self, other)
 
-    def __ror__(self, other: Any) -> Self:
+    def __ror__(self, other: object) -> Self:
         return table[np.bitwise_or](other, self)
 
-    def __xor__(self, other: Any) -> Self:
+    def __xor__(self, other: object) -> Self:
         return table[np.bitwise_xor](self, other)
 
-    def __rxor__(self, other: Any) -> Self:
+    def __rxor__(self, other: object) -> Self:
         return table[np.bitwise_xor](other, self)
 
-    def __lshift__(self, other: Any) -> Self:
+    def __lshift__(self, other: object) -> Self:
         return table[np.left_shift](self, other)
 
-    def __rlshift__(self, other: Any) -> Self:
+    def __rlshift__(self, other: object) -> Self:
         return table[np.left_shift](other, self)
 
-    def __rshift__(self, other: Any) -> Self:
+    def __rshift__(self, other: object) -> Self:
         return table[np.right_shift](self, other)
 
-    def __rrshift__(self, other: Any) -> Self:
+    def __rrshift__(self, other: object) -> Self:
         return table[np.right_shift](other, self)
 
-    def __eq__(self, other: Any) -> Self:  # type: ignore[override]  # elementwise
+    def __eq__(self, other: object) -> Self:  # type: ignore[override]  # elementwise
         return table[np.equal](self, other)
 
-    def __ne__(self, other: Any) -> Self:  # type: ignore[override]  # elementwise
+    def __ne__(self, other: object) -> Self:  # type: ignore[override]  # elementwise
         return table[np.not_equal](self, other)
 
-    def __lt__(self, other: Any) -> Self:
+    def __lt__(self, other: object) -> Self:
         return table[np.less](self, other)
 
-    def __le__(self, other: Any) -> Self:
+    def __le__(self, other: object) -> Self:
         return table[np.less_equal](self, other)
 
-    def __gt__(self, other: Any) -> Self:
+    def __gt__(self, other: object) -> Self:
         return table[np.greater](self, other)
 
-    def __ge__(self, other: Any) -> Self:
+    def __ge__(self, other: object) -> Self:
         return table[np.greater_equal](self, other)
 
     def __neg__(self) -> Self:
@@ -128,60 +131,60 @@ class Operators:
     def __invert__(self) -> Self:
         return table[np.invert](self)
 
-    def __iadd__(self, other: Any) -> Self:
+    def __iadd__(self, other: object) -> Self:
         return table["in_place"](self, table[np.add](self, other))
 
-    def __isub__(self, other: Any) -> Self:
+    def __isub__(self, other: object) -> Self:
         return table["in_place"](self, table[np.subtract](self, other))
 
-    def __imul__(self, other: Any) -> Self:
+    def __imul__(self, other: object) -> Self:
         return table["in_place"](self, table[np.multiply](self, other))
 
-    def __itruediv__(self, other: Any) -> Self:
+    def __itruediv__(self, other: object) -> Self:
         return table["in_place"](self, table[np.true_divide](self, other))
 
-    def __ifloordiv__(self, other: Any) -> Self:
+    def __ifloordiv__(self, other: object) -> Self:
         return table["in_place"](self, table[np.floor_divide](self, other))
 
-    def __imod__(self, other: Any) -> Self:
+    def __imod__(self, other: object) -> Self:
         return table["in_place"](self, table[np.remainder](self, other))
 
-    def __ipow__(self, other: Any) -> Self:
+    def __ipow__(self, other: object) -> Self:
         return table["in_place"](self, table[np.power](self, other))
 
-    def __imatmul__(self, other: Any) -> Self:
+    def __imatmul__(self, other: object) -> Self:
         return table["in_place"](self, table[np.matmul](self, other))
 
-    def __iand__(self, other: Any) -> Self:
+    def __iand__(self, other: object) -> Self:
         return table["in_place"](self, table[np.bitwise_and](self, other))
 
-    def __ior__(self, other: Any) -> Self:
+    def __ior__(self, other: object) -> Self:
         return table["in_place"](self, table[np.bitwise_or](self, other))
 
-    def __ixor__(self, other: Any) -> Self:
+    def __ixor__(self, other: object) -> Self:
         return table["in_place"](self, table[np.bitwise_xor](self, other))
 
-    def __ilshift__(self, other: Any) -> Self:
+    def __ilshift__(self, other: object) -> Self:
         return table["in_place"](self, table[np.left_shift](self, other))
 
-    def __irshift__(self, other: Any) -> Self:
+    def __irshift__(self, other: object) -> Self:
         return table["in_place"](self, table[np.right_shift](self, other))
 
-    def __divmod__(self, other: Any) -> tuple[Self, Self]:
+    def __divmod__(self, other: object) -> tuple[Self, Self]:
         return self // other, self % other
 
-    def __rdivmod__(self, other: Any) -> tuple[Self, Self]:
+    def __rdivmod__(self, other: object) -> tuple[Self, Self]:
         return other // self, other % self
 
     def __round__(self, digits: int | None = None) -> Self:
         return table["round"](self, digits)
 
-    def __getitem__(self, index: Any) -> Self:
+    def __getitem__(self, index: object) -> Self:
         return table["getitem"](self, index)
 
 
 def _refuse(method: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
         raise UnsupportedError(f"t.{method}() is not recorded; use {instead}")
 
     refuse.__name__, refuse.__doc__ = method, f"Not recorded; use {instead}."
@@ -209,7 +212,7 @@ class ArrayMethods(Operators):
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self == value))
 
-    def __delitem__(self, index: Any) -> NoReturn:
+    def __delitem__(self, index: object) -> NoReturn:
         raise UnsupportedError(
             "del t[index] would change a value that the graph still needs; use t = np.delete(t, "
             "index, axis), or a slice"
@@ -239,7 +242,7 @@ class ArrayMethods(Operators):
         """Return one element as a plain Python number."""
         return read_value(self, "t.item()").item(*args)
 
-    def tolist(self: Any) -> Any:
+    def tolist(self: Any) -> Sequence[object]:
         """Return the elements as nested Python lists."""
         return read_value(self, "t.tolist()").tolist()
 
@@ -248,51 +251,51 @@ class ArrayMethods(Operators):
         return read_value(self, "t.tobytes()").tobytes(order)
 
     # ── reductions ───────────────────────────────────────────────────────────────────────────
-    def sum(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def sum(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.sum](self, axis, *args, **kwargs)
 
-    def prod(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def prod(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.prod](self, axis, *args, **kwargs)
 
-    def max(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def max(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.max](self, axis, *args, **kwargs)
 
-    def min(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def min(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.min](self, axis, *args, **kwargs)
 
-    def mean(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def mean(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.mean](self, axis, *args, **kwargs)
 
-    def var(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def var(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.var](self, axis, *args, **kwargs)
 
-    def std(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def std(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.std](self, axis, *args, **kwargs)
 
-    def all(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def all(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.all](self, axis, *args, **kwargs)
 
-    def any(self, axis: Axis = None, *args: Any, **kwargs: Any) -> Self:
+    def any(self, axis: Axis = None, *args: object, **kwargs: object) -> Self:
         return table[np.any](self, axis, *args, **kwargs)
 
-    def cumsum(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
+    def cumsum(self, axis: int | None = None, *args: object, **kwargs: object) -> Self:
         return table[np.cumsum](self, axis, *args, **kwargs)
 
-    def cumprod(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
+    def cumprod(self, axis: int | None = None, *args: object, **kwargs: object) -> Self:
         return table[np.cumprod](self, axis, *args, **kwargs)
 
-    def argmax(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
+    def argmax(self, axis: int | None = None, *args: object, **kwargs: object) -> Self:
         return table[np.argmax](self, axis, *args, **kwargs)
 
-    def argmin(self, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
+    def argmin(self, axis: int | None = None, *args: object, **kwargs: object) -> Self:
         return table[np.argmin](self, axis, *args, **kwargs)
 
     # ── shapes ───────────────────────────────────────────────────────────────────────────────
-    def reshape(self, *shape: Any, **kwargs: Any) -> Self:
+    def reshape(self, *shape: object, **kwargs: object) -> Self:
         sizes = shape[0] if len(shape) == 1 else shape
         return table[np.reshape](self, sizes, **kwargs)
 
-    def transpose(self, *axes: Any) -> Self:
+    def transpose(self, *axes: object) -> Self:
         order = axes[0] if len(axes) == 1 else axes or None
         return table[np.transpose](self, order)
 
@@ -312,42 +315,46 @@ class ArrayMethods(Operators):
         return table[np.diagonal](self, offset, axis1, axis2)
 
     def trace(
-        self, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: Any, **kwargs: Any
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, *args: object, **kwargs: object
     ) -> Self:
         return table[np.trace](self, offset, axis1, axis2, *args, **kwargs)
 
-    def take(self, indices: Any, axis: int | None = None, *args: Any, **kwargs: Any) -> Self:
+    def take(
+        self, indices: object, axis: int | None = None, *args: object, **kwargs: object
+    ) -> Self:
         return table[np.take](self, indices, axis, *args, **kwargs)
 
-    def repeat(self, repeats: Any, axis: int | None = None) -> Self:
+    def repeat(self, repeats: object, axis: int | None = None) -> Self:
         return table[np.repeat](self, repeats, axis)
 
-    def compress(self, condition: Any, *args: Any, **kwargs: Any) -> Self:
+    def compress(self, condition: object, *args: object, **kwargs: object) -> Self:
         return table[np.compress](condition, self, *args, **kwargs)
 
-    def choose(self, choices: Any, *args: Any, **kwargs: Any) -> Self:
+    def choose(self, choices: object, *args: object, **kwargs: object) -> Self:
         return table[np.choose](self, choices, *args, **kwargs)
 
     def nonzero(self) -> Self:
         return table[np.nonzero](self)
 
-    def argsort(self, axis: int | None = -1, *args: Any, **kwargs: Any) -> Self:
+    def argsort(self, axis: int | None = -1, *args: object, **kwargs: object) -> Self:
         return table[np.argsort](self, axis, *args, **kwargs)
 
-    def argpartition(self, kth: Any, axis: int | None = -1, *args: Any, **kwargs: Any) -> Self:
+    def argpartition(
+        self, kth: object, axis: int | None = -1, *args: object, **kwargs: object
+    ) -> Self:
         return table[np.argpartition](self, kth, axis, *args, **kwargs)
 
-    def searchsorted(self, v: Any, *args: Any, **kwargs: Any) -> Self:
+    def searchsorted(self, v: object, *args: object, **kwargs: object) -> Self:
         return table[np.searchsorted](self, v, *args, **kwargs)
 
     @reads_no_elements
-    def dot(self, other: Any, *args: Any, **kwargs: Any) -> Self:
+    def dot(self, other: object, *args: object, **kwargs: object) -> Self:
         return table[np.dot](self, other, *args, **kwargs)
 
-    def clip(self, min: Any = None, max: Any = None, **kwargs: Any) -> Self:
+    def clip(self, min: object = None, max: object = None, **kwargs: object) -> Self:
         return table[np.clip](self, min, max, **kwargs)
 
-    def round(self, decimals: int = 0, *args: Any, **kwargs: Any) -> Self:
+    def round(self, decimals: int = 0, *args: object, **kwargs: object) -> Self:
         return table[np.round](self, decimals, *args, **kwargs)
 
     def conj(self) -> Self:
@@ -359,7 +366,7 @@ class ArrayMethods(Operators):
     def copy(self, order: str = "C") -> Self:
         return table[np.copy](self)
 
-    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Self:
+    def astype(self, dtype: object, *args: object, **kwargs: object) -> Self:
         return table["astype"](self, dtype, *args, **kwargs)
 
     flat = property(lambda self: table[np.ravel](self), doc="The elements along one axis.")

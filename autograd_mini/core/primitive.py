@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import wraps
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from .table import table
 from .tensor import NO_PARAMS, Tensor
 from .visible import show_text
 
+if TYPE_CHECKING:
+    from .arrays import Array
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -37,7 +40,7 @@ class Case:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-def case(*operands: Any, **params: Any) -> Case:
+def case(*operands: object, **params: object) -> Case:
     """Describe one sample: `case((3, 4), (4,), axis=(0,))`."""
     return Case(operands, params)
 
@@ -133,7 +136,7 @@ class Primitive:
         if listed:
             PRIMITIVES[self.name] = self
 
-    def __call__(self, *operands: Any, **params: Any) -> Any:
+    def __call__(self, *operands: object, **params: object) -> Any:
         """Apply it: recorded if an operand is a tensor, else plain NumPy.
 
         Raises:
@@ -148,11 +151,11 @@ class Primitive:
         return f"<primitive {show_text(self.name, one_line=True)}>"
 
 
-def _call_general(primitive: Primitive) -> Callable[..., Any]:
+def _call_general(primitive: Primitive) -> Callable[..., object]:
     """Make the calling function: recorded if an operand is a tensor, else plain NumPy."""
     forward = primitive.forward
 
-    def call(*operands: Any, **params: Any) -> Any:
+    def call(*operands: object, **params: object) -> Any:
         for x in operands:
             if type(x) is Tensor:
                 return (context.get()[0] or record)(primitive, operands, params)
@@ -165,12 +168,12 @@ def _call_general(primitive: Primitive) -> Callable[..., Any]:
 # The two below are `record` unrolled for one and two operands: 0.35 µs instead of 1.2 µs.
 
 
-def _call_unary(primitive: Primitive) -> Callable[..., Any]:
+def _call_unary(primitive: Primitive) -> Callable[..., object]:
     """Make the calling function of a primitive of one operand without parameters."""
     forward, differentiable = primitive.forward, primitive.differentiable
     get = context.get
 
-    def call(a: Any) -> Any:
+    def call(a: object) -> Any:
         if type(a) is not Tensor:
             return scalar_if_0d(forward(a))
         recorder, scope = get()
@@ -195,7 +198,7 @@ def _call_unary(primitive: Primitive) -> Callable[..., Any]:
     return call
 
 
-def _should_defer(x: Any) -> bool:
+def _should_defer(x: object) -> bool:
     """Whether an operand of another library is to answer, by its own operator (NEP 13)."""
     if type(x) is Tensor or type(x) in PLAIN:
         return False
@@ -203,7 +206,7 @@ def _should_defer(x: Any) -> bool:
     return is_foreign(x)
 
 
-def _call_binary(primitive: Primitive) -> Callable[..., Any]:
+def _call_binary(primitive: Primitive) -> Callable[..., object]:
     """Make the calling function of a primitive of two operands without parameters.
 
     It returns NotImplemented for an operand of another library, as an operator does.
@@ -211,7 +214,7 @@ def _call_binary(primitive: Primitive) -> Callable[..., Any]:
     forward, differentiable = primitive.forward, primitive.differentiable
     get, plain, ndarray = context.get, PLAIN, np.ndarray
 
-    def call(a: Any, b: Any) -> Any:
+    def call(a: object, b: object) -> Any:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
@@ -272,16 +275,16 @@ FAST: Final = {1: _call_unary, 2: _call_binary}
 
 
 def elementwise(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     symbol: str,
     doc: str,
     *,
     vjp: tuple[Rule | None, ...],
-    eager: Callable[..., Any] | None = None,
+    eager: Callable[..., object] | None = None,
     name: str | None = None,
     samples: Sequence[Case] | None = None,
     domain: tuple[float, float] = (-2.0, 2.0),
-    kink: Callable[..., Any] | None = None,
+    kink: Callable[..., object] | None = None,
     jvp: Rules | None = None,
     selects: bool = False,
     **fields: Any,
@@ -318,7 +321,7 @@ SAMPLES: Final = {
 
 
 def general(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     symbol: str,
     doc: str,
     *,
@@ -326,7 +329,7 @@ def general(
     samples: Sequence[Case],
     kind: Kind = "general",
     name: str | None = None,
-    eager: Callable[..., Any] | None = None,
+    eager: Callable[..., object] | None = None,
     **fields: Any,
 ) -> Primitive:
     """Declare any other operation. `vjp=None` means that it has no gradient.
@@ -347,7 +350,7 @@ def general(
     )
 
 
-def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
+def linear(function: Callable[..., object], symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that is linear in all its operands at once: a sum, a reshape, indexing.
 
     Fields as in `general`. Its jvp is itself, of the tangents.
@@ -355,7 +358,7 @@ def linear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -
     return general(function, symbol, doc, kind="linear", **fields)
 
 
-def multilinear(function: Callable[..., Any], symbol: str, doc: str, **fields: Any) -> Primitive:
+def multilinear(function: Callable[..., object], symbol: str, doc: str, **fields: Any) -> Primitive:
     """Declare an operation that is linear in each operand separately: a product.
 
     Fields as in `general`. Its jvp is the sum of itself with one operand replaced by its tangent.
@@ -363,7 +366,7 @@ def multilinear(function: Callable[..., Any], symbol: str, doc: str, **fields: A
     return general(function, symbol, doc, kind="multilinear", **fields)
 
 
-def implements(*functions: Any) -> Callable[[Rule], Rule]:
+def implements(*functions: object) -> Callable[[Rule], Rule]:
     """Enter the decorated function into the table under NumPy functions or names of ours.
 
     A parameter `out` stands there for NumPy's order of arguments only: giving one is an error.
@@ -386,7 +389,7 @@ def _refuse_out(function: Rule, name: str, position: int) -> Rule:
     """Wrap a function so that an `out` argument is an error instead of being ignored."""
 
     @wraps(function)
-    def call_checked(*args: Any, **kwargs: Any) -> Any:
+    def call_checked(*args: object, **kwargs: object) -> Array:
         given = args[position] if len(args) > position else kwargs.get("out")
         if given is not None:
             raise UnsupportedError(
@@ -404,7 +407,7 @@ ATTEMPTS = 1000
 """Draws that may come too near to the kink."""
 
 
-def is_shape(operand: Any) -> bool:
+def is_shape(operand: object) -> bool:
     """Tell whether an entry of a case is a shape (else it is an operand, passed unchanged)."""
     return isinstance(operand, tuple)
 
@@ -417,7 +420,7 @@ def differentiable(primitive: Primitive, position: int) -> bool:
     return rule is not None and not _refuses_gradient(rule)
 
 
-def _refuses_gradient(rule: Any) -> bool:
+def _refuses_gradient(rule: object) -> bool:
     """Whether a rule is an error, as for the order of a Bessel function."""
     return getattr(rule, "refuses", False)
 
@@ -439,7 +442,7 @@ def _constant_operands(
 
 def _draw_values(
     primitive: Primitive, shape: tuple[int, ...], generator: np.random.Generator
-) -> Any:
+) -> Array:
     """Draw an array inside the domain of a primitive."""
     low, high = primitive.domain
     if not primitive.distinct:
@@ -451,7 +454,7 @@ def _draw_values(
 
 def draw_operands(
     primitive: Primitive, case: Case, generator: np.random.Generator, attempts: int = ATTEMPTS
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """Draw operands for a case, away from the kink; fixed operands are passed on.
 
     Raises:

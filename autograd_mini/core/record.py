@@ -36,6 +36,7 @@ from .tensor import NO_PARAMS, Tensor, leaf
 from .visible import show_text
 
 if TYPE_CHECKING:
+    from .arrays import Array
     from .primitive import Primitive
 
 Params = dict[str, Any]
@@ -178,7 +179,7 @@ BORROWED: Final = sys.maxsize
 """The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""
 
 
-def keep_operand(array: np.ndarray[Any, Any]) -> Any:
+def keep_operand(array: np.ndarray[Any, Any]) -> Array:
     """Return a plain array as the graph keeps it: derivative rules need its present values later.
 
     The user may write into the array in between. So a small one is copied. A large one is wrapped
@@ -211,7 +212,7 @@ def check_unchanged(x: Tensor, vertex: Any) -> None:
         )
 
 
-def wrap_constant(value: Any) -> Tensor:
+def wrap_constant(value: object) -> Tensor:
     """Wrap a plain operand so that it can be looked at."""
     if type(value) is Tensor:  # a large array was wrapped when it was recorded
         return value
@@ -220,7 +221,7 @@ def wrap_constant(value: Any) -> Tensor:
     return tensor
 
 
-def check_operand(value: Any) -> Any:
+def check_operand(value: object) -> Any:
     """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept.
 
     Raises:
@@ -262,7 +263,7 @@ def compute(
     return operands, data, wanted and primitive.differentiable
 
 
-def with_context(error: Exception, primitive: Primitive, operands: tuple[Any, ...]) -> Exception:
+def with_context(error: Exception, primitive: Primitive, operands: tuple[object, ...]) -> Exception:
     """Return an error that names the operation, the shapes and NumPy's message."""
     if isinstance(error, AutogradError):
         return error
@@ -282,12 +283,12 @@ def with_context(error: Exception, primitive: Primitive, operands: tuple[Any, ..
     return error
 
 
-def value_of(operand: Any) -> Any:
+def value_of(operand: object) -> Any:
     """Return the array of a tensor, anything else as it is."""
     return operand._value if type(operand) is Tensor else operand
 
 
-def result_dtype(*operands: Any) -> np.dtype[Any]:
+def result_dtype(*operands: object) -> np.dtype[np.generic]:
     """Return the dtype that NumPy gives to these together; Python numbers adapt to the others."""
     trace = tracing.get()
     values = [
@@ -338,7 +339,7 @@ def record_nothing(
     return leaf(scalar_if_0d(data))
 
 
-def drop_gradients(results: Any) -> Any:
+def drop_gradients(results: Tensor) -> Tensor:
     """Mark recorded tensors so that the backward pass stops at them."""
     for tensor in results if isinstance(results, tuple) else (results,):
         tensor._requires_grad = False
@@ -387,7 +388,7 @@ class Notes(dict[int, Any]):
 
     leaf_changes = 0
 
-    def attach(self, vertex: Any, value: Any) -> None:
+    def attach(self, vertex: Record | Tensor, value: object) -> None:
         """Note a value for a tensor or a multi-output record."""
         if vertex.serial not in self:
             weakref.finalize(vertex, self.pop, vertex.serial, None).atexit = False

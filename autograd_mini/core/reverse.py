@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from .extraction import describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
 from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf
+
+if TYPE_CHECKING:
+    from .arrays import Array
 
 Watch = Callable[[Any, str, Any, Any], None]
 watching: ContextVar[tuple[Watch | None, Any] | None] = ContextVar(
@@ -46,7 +49,7 @@ VALUES = (Tensor, np.ndarray, np.generic)
 
 def backward_pass(
     outputs: Sequence[Tensor],
-    cotangents: Sequence[Any],
+    cotangents: Sequence[object],
     *,
     needed: Container[int] | None = None,
     recorded: bool = False,
@@ -180,7 +183,7 @@ def _apply_binary_vjp(
     vertex: Tensor,
     rules: tuple[Any, ...],
     operands: tuple[Any, ...],
-    g: Any,
+    g: Array,
     frontier: Frontier,
     needed: Container[int] | None,
 ) -> bool:
@@ -211,7 +214,7 @@ def _apply_binary_vjp(
     return to_a or to_b
 
 
-def check_result(gx: Any, data: Any, vertex: Any, position: int) -> Any:
+def check_result(gx: Array, data: Array, vertex: Record | Tensor, position: int) -> Array:
     """Return a rule's result in the shape and dtype of its input."""
     if type(gx) is not np.ndarray and not isinstance(gx, VALUES):
         gx = array_of_result(gx, vertex, position)
@@ -220,13 +223,13 @@ def check_result(gx: Any, data: Any, vertex: Any, position: int) -> Any:
     return gx
 
 
-def _name_with_line(vertex: Any) -> str:
+def _name_with_line(vertex: Tensor) -> str:
     """Name an operation and, if it is known, the line where it was recorded."""
     place = lines.get(vertex.serial)
     return f"{Operation(vertex)}{f', recorded at {place}' if place else ''}"
 
 
-def current_values(vertex: Any) -> list[Any]:
+def current_values(vertex: Record | Tensor) -> list[Any]:
     """Return the arrays of the operands; raise if one changed since it was recorded."""
     values = []
     for x in vertex._operands:
@@ -305,7 +308,7 @@ class Frontier:
         self.leaves: dict[int, list[Any]] = {}  # serial → [leaf, g]: no order, so no heap
         self.waiting: dict[int, list[Any]] = {}  # serial → [vertex, cotangents, selected]
 
-    def receive(self, tensor: Tensor, g: Any, selected: bool) -> None:
+    def receive(self, tensor: Tensor, g: Array, selected: bool) -> None:
         """Add a cotangent to those that a tensor has received."""
         serial = tensor.serial
         if tensor._primitive is None:
@@ -351,7 +354,7 @@ class Hook:
         hooks.leaf_changes += self._of_leaf
 
 
-def register_hook(tensor: Tensor, function: Callable[[Any], Any]) -> Hook:
+def register_hook(tensor: Tensor, function: Callable[[Any], object]) -> Hook:
     """Call a function with the whole cotangent of a tensor in every reverse walk that reaches it.
 
     Raises:
@@ -380,7 +383,7 @@ def _apply_hooks(vertex: Any, g: Any) -> Any:
     return g
 
 
-def _call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
+def _call_hook(vertex: Record | Tensor, function: Callable[[Any], Any], g: Array) -> Array:
     """Call one hook with a copy of the cotangent; keep the cotangent if it returns None."""
     shown = swap_convention(g)
     result = function(shown.copy() if type(shown) is np.ndarray else shown)
@@ -400,7 +403,7 @@ def _call_hook(vertex: Any, function: Callable[[Any], Any], g: Any) -> Any:
     return swap_convention(result if result.dtype == g.dtype else astype(result, g.dtype))
 
 
-def backward(output: Tensor, gradient: Any = None, *, retain_grads: bool = False) -> None:
+def backward(output: Tensor, gradient: object = None, *, retain_grads: bool = False) -> None:
     """Add the derivatives of an output into `.grad` of every leaf that requires one.
 
     The graph is kept, and a second call adds again.

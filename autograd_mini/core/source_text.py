@@ -38,7 +38,7 @@ class Written:
         return self.text if self.text.isidentifier() else f"({self.text})"
 
 
-def literal(value: Any) -> str | None:
+def literal(value: object) -> str | None:
     """Write a value; None if no text makes an equal one."""
     writer = WRITERS.get(type(value))
     if writer is not None:
@@ -71,7 +71,7 @@ def _complex_text(value: complex) -> str:
     return f"complex({_float_text(value.real)}, {_float_text(value.imag)})"
 
 
-def dtype_text(value: np.dtype[Any]) -> str:
+def dtype_text(value: np.dtype[np.generic]) -> str:
     """Write what NumPy takes for a dtype, as np.float32."""
     native = np.dtype(value.type) == value and getattr(np, value.type.__name__, None) is value.type
     return f"np.{value.type.__name__}" if native else f"np.dtype({value.str!r})"
@@ -92,7 +92,7 @@ def _slice_text(value: slice) -> str | None:
     return None if None in parts else f"slice({', '.join(map(str, parts))})"
 
 
-def _sequence_text(opening: str, closing: str, value: Any) -> str | None:
+def _sequence_text(opening: str, closing: str, value: tuple[int, ...]) -> str | None:
     """Write a list or tuple."""
     parts = [literal(part) for part in value]
     if None in parts:
@@ -101,7 +101,7 @@ def _sequence_text(opening: str, closing: str, value: Any) -> str | None:
     return f"{opening}{', '.join(map(str, parts))}{comma}{closing}"
 
 
-def _dict_text(value: dict[Any, Any]) -> str | None:
+def _dict_text(value: dict[object, object]) -> str | None:
     """Write a dict."""
     parts = [(literal(k), literal(v)) for k, v in value.items()]
     if any(k is None or v is None for k, v in parts):
@@ -135,7 +135,7 @@ PLACES: Final = (
 """Where functions are looked for: how a program names the module, its name, and its import."""
 
 
-def reference(value: Any) -> tuple[str, str] | None:
+def reference(value: object) -> tuple[str, str] | None:
     """Return how a program names a function or class of NumPy or SciPy, and the import it needs.
 
     The import is "" for NumPy. None for anything else.
@@ -155,7 +155,7 @@ def reference(value: Any) -> tuple[str, str] | None:
     return None
 
 
-def subscript(part: Any) -> str:
+def subscript(part: object) -> str:
     """Write one part of an index as it stands between brackets: `1:3`, `None`, `...`."""
     if isinstance(part, slice):
         ends = ["" if p is None else str(operator.index(p)) for p in (part.start, part.stop)]

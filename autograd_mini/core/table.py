@@ -13,7 +13,7 @@ table: Final[dict[Any, Callable[..., Any]]] = {}
 """NumPy function (or our name, where NumPy has none) → ours; the modules of `ops` fill it."""
 
 
-def numpy_functions(*names: str) -> tuple[Any, ...]:
+def numpy_functions(*names: str) -> tuple[object, ...]:
     """Return the NumPy functions of these names that the installed NumPy has.
 
     A declaration that answers to a new function is entered under these, so that the table has no

@@ -24,6 +24,7 @@ from .table import table
 from .visible import show_text
 
 if TYPE_CHECKING:
+    from .arrays import Array, Numbers
     from .record import Operation
 
 NO_PARAMS: Final[dict[str, Any]] = {}
@@ -68,7 +69,7 @@ class Tensor(ArrayMethods):
     name: str | None
     serial: int
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         """Refuse: recording recognises tensors by their exact class."""
         raise TypeError("Tensor is final; hold a tensor in an attribute instead of subclassing it")
 
@@ -93,7 +94,7 @@ class Tensor(ArrayMethods):
         return read_value(self, "t.data")
 
     @data.setter
-    def data(self, value: Any) -> None:
+    def data(self, value: Numbers) -> None:
         self.assign(value)
 
     @property
@@ -116,7 +117,7 @@ class Tensor(ArrayMethods):
         """The number of elements."""
         return self._value.size
 
-    def numpy(self) -> Any:
+    def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array (a scalar when 0-d), outside of every graph."""
         return read_value(self, "t.numpy()")
 
@@ -174,7 +175,7 @@ class Tensor(ArrayMethods):
         self.requires_grad = wanted
         return self
 
-    def backward(self, gradient: Any = None, *, retain_grads: bool = False) -> None:
+    def backward(self, gradient: object = None, *, retain_grads: bool = False) -> None:
         """Add d(self)/d(leaf), weighted by `gradient`, into `.grad` of every leaf.
 
         The graph is kept, and a second call adds again.
@@ -190,7 +191,7 @@ class Tensor(ArrayMethods):
         """
         table["backward"](self, gradient, retain_grads=retain_grads)
 
-    def register_hook(self, function: Any) -> Any:
+    def register_hook(self, function: object) -> Any:
         """Call `function(g)` with the cotangent of this tensor whenever a reverse walk has it.
 
         If it returns something, that goes on in its place. `.remove()` of what is returned here
@@ -198,7 +199,7 @@ class Tensor(ArrayMethods):
         """
         return table["register_hook"](self, function)
 
-    def assign(self, value: Any) -> Tensor:
+    def assign(self, value: Numbers) -> Tensor:
         """Give a leaf a new value of the same shape; its dtype stays. Returns the leaf.
 
         Graphs recorded before it become stale, and the reverse walk refuses them.
@@ -212,7 +213,13 @@ class Tensor(ArrayMethods):
 
     # ── NumPy's protocols ────────────────────────────────────────────────────────────────────
     def __array_ufunc__(
-        self, ufunc: Any, method: str, a: Any, b: Any = None, *more: Any, **kwargs: Any
+        self,
+        ufunc: object,
+        method: str,
+        a: Numbers,
+        b: object = None,
+        *more: object,
+        **kwargs: object,
     ) -> Any:
         # Named operands instead of *inputs: 25 ns less on the way to every recorded operation.
         if method == "__call__" and not kwargs:
@@ -227,7 +234,7 @@ class Tensor(ArrayMethods):
         inputs = (a, *more) if b is None else (a, b, *more)
         return table["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(self, func: object, types: object, args: object, kwargs: object) -> Any:
         return table["__array_function__"](func, types, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -280,7 +287,9 @@ class Tensor(ArrayMethods):
             notes.append("requires_grad=True")
         return note_text(f"tensor({', '.join(notes)})")
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         """Show the graph behind this tensor in a notebook."""
         from ..display import mimebundle
 
@@ -296,7 +305,7 @@ class Tensor(ArrayMethods):
         data = read_value(self, "copying or pickling")
         return _restore, (data, self._requires_grad, self.name, self.grad)
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: Numbers) -> None:
         raise UnsupportedError(
             "t[index] = value would change a value that the graph still needs; "
             "use t = am.set_at(t, index, value), or np.where"
@@ -304,10 +313,10 @@ class Tensor(ArrayMethods):
 
 
 def tensor(
-    data: Any,
+    data: object,
     requires_grad: bool = False,
     name: str | None = None,
-    dtype: Any = None,
+    dtype: object = None,
 ) -> Tensor:
     """Make a leaf tensor.
 
@@ -341,7 +350,7 @@ def tensor(
     return made
 
 
-def leaf(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def leaf(data: object, *, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """Wrap an array that is already validated, without copying it."""
     made = Tensor()
     made._value = data
@@ -362,7 +371,7 @@ SET_VALUE: Final = vars(Tensor)["_value"].__set__
 SET_GRAD: Final = vars(Tensor)["grad"].__set__
 
 
-def bind_all(leaves: Sequence[Tensor], values: Iterable[Any]) -> None:
+def bind_all(leaves: Sequence[Tensor], values: Iterable[object]) -> None:
     """Bind arrays that fit to leaves, all of them or, if an interrupt comes, none."""
     now = next(serials)
     for leaf in leaves:  # too early is safe: graphs recorded before are refused
@@ -370,7 +379,7 @@ def bind_all(leaves: Sequence[Tensor], values: Iterable[Any]) -> None:
     RUN(map(SET_VALUE, leaves, values))
 
 
-def _restore(data: Any, requires_grad: bool, name: str | None, grad: Any) -> Tensor:
+def _restore(data: Array, requires_grad: bool, name: str | None, grad: np.ndarray | None) -> Tensor:
     made = tensor(data, requires_grad, name)
     made.grad = None if grad is None else as_array(grad, copy=True)
     return made

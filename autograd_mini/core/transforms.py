@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from .cotangents import swap_convention
 from .linearization import Linearization, tangents_for
 from .tensor import Tensor
 from .tree import flatten, split_aux
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .arrays import Array
 
 P = ParamSpec("P")
 """The parameters of a function, which its gradient has too."""
@@ -31,7 +36,10 @@ def argument_places(argnums: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def linearize_at(
-    function: Callable[..., Any], chosen: tuple[int, ...], args: Any, kwargs: Any
+    function: Callable[..., Any],
+    chosen: tuple[int, ...],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
 ) -> Linearization:
     """Record a function of its chosen positional arguments, the others being fixed.
 
@@ -44,7 +52,7 @@ def linearize_at(
             "positional arguments"
         )
 
-    def partial(*values: Any) -> Any:
+    def partial(*values: object) -> Any:
         full = list(args)
         for i, value in zip(chosen, values, strict=True):
             full[i] = value
@@ -59,14 +67,14 @@ def value_and_grad(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., tuple[Any, Any]]: ...
+) -> Callable[..., Any]: ...
 @overload
 def value_and_grad(
     function: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[P, tuple[Any, Any]]: ...
+) -> Callable[..., Any]: ...
 def value_and_grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -98,7 +106,7 @@ def value_and_grad(
     chosen = argument_places(argnums)
 
     @wraps(function)
-    def call_gradient(*args: Any, **kwargs: Any) -> Any:
+    def call_gradient(*args: object, **kwargs: object) -> tuple[object, ...]:
         recording = linearize_at(function, chosen, args, kwargs)
         value, aux = split_aux(recording.result, has_aux)
         recording.of(value)
@@ -114,7 +122,7 @@ def value_and_grad(
     return call_gradient
 
 
-def _check_scalar_result(value: Any) -> Any:
+def _check_scalar_result(value: Tensor) -> Array:
     """Return the cotangent 1 of a complex scalar.
 
     Raises:
@@ -141,7 +149,7 @@ def grad(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[P, Any]: ...
+) -> Callable[..., Any]: ...
 def grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -161,14 +169,14 @@ def grad(
     both = value_and_grad(function, argnums, has_aux, holomorphic)
 
     @wraps(function)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: object, **kwargs: object) -> Any:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result
 
     return gradient
 
 
-def vjp(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[..., Any]]:
+def vjp(function: Callable[..., Any], *arguments: object) -> tuple[Any, Callable[..., Any]]:
     """Evaluate a function and return its vector–Jacobian product.
 
     Returns:
@@ -215,7 +223,7 @@ def jvp(
     return _copy_if_array(recording.value(recording.result)), recording.structure(moved)
 
 
-def _copy_if_array(value: Any) -> Any:
+def _copy_if_array(value: object) -> Any:
     """Copy the plain arrays of a result, which may share memory with an argument."""
     leaves, rebuild = flatten(value)
     return rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])

@@ -26,7 +26,7 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     return leaves, lambda new: optree.tree_unflatten(structure, new)
 
 
-def arrays_of_tree(tree: Any) -> Any:
+def arrays_of_tree(tree: object) -> Any:
     """Replace the tensors of nested containers by their arrays."""
     leaves, rebuild = flatten(tree)
     return rebuild(
@@ -34,7 +34,7 @@ def arrays_of_tree(tree: Any) -> Any:
     )
 
 
-def flatten_result(tree: Any) -> tuple[list[Any], Rebuild]:
+def flatten_result(tree: object) -> tuple[list[Any], Rebuild]:
     """Split a function's result into its tensors and the nesting around them.
 
     Raises:
@@ -54,7 +54,7 @@ def flatten_result(tree: Any) -> tuple[list[Any], Rebuild]:
     return leaves, rebuild
 
 
-def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
+def split_aux(result: object, has_aux: bool) -> tuple[Any, Any]:
     """Return the scalar that a function returned and what came with it.
 
     Raises:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
 import numpy as np
 
@@ -25,6 +25,10 @@ from .reverse import vertices_between
 from .tensor import Tensor, leaf
 from .tree import flatten, flatten_result
 
+if TYPE_CHECKING:
+    from .arrays import Array
+    from .primitive import Primitive
+
 P = ParamSpec("P")
 
 
@@ -38,7 +42,9 @@ class OneForAll:
         self._outer = outer
         self.record = outer.record if outer else None
 
-    def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def evaluate(
+        self, primitive: Primitive, operands: tuple[object, ...], params: dict[str, object]
+    ) -> Tensor:
         """Record an operation that needs no gradient, with its history."""
         return drop_gradients((self.record or record)(primitive, operands, params))
 
@@ -65,7 +71,7 @@ class OneForAll:
         """Ask the trace around this one."""
         return self._outer is not None and self._outer.is_number(tensor)
 
-    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+    def depends(self, owner: object, attributes: Sequence[str] = ()) -> None:
         """Pass on to the trace around this one."""
         if self._outer is not None:
             self._outer.depends(owner, attributes)
@@ -91,7 +97,7 @@ class OneExample:
         foreign: whether it depends on other tensors that require a gradient.
     """
 
-    def __init__(self, function: Callable[..., Any], examples: Sequence[Any]) -> None:
+    def __init__(self, function: Callable[..., Any], examples: Sequence[object]) -> None:
         """Call the function with stand-ins for the examples' arrays."""
         self.inputs = [leaf(x) for x in examples]
         wanted = {x.serial for x in self.inputs}
@@ -110,7 +116,7 @@ class OneExample:
         """The bytes that its values take, for one example."""
         return sum(x.nbytes for x in self._needed.values())
 
-    def spread(self, batches: Sequence[Any], size: int, *, recorded: bool) -> list[Any]:
+    def spread(self, batches: Sequence[object], size: int, *, recorded: bool) -> list[Any]:
         """Compute the outputs for `size` examples, the new axis in front; None: they do not differ.
 
         Args:
@@ -122,7 +128,7 @@ class OneExample:
         run_quietly(lambda: batch_pass(self._needed, values, size, recorded=recorded))
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
 
-    def fill_outputs(self, found: Sequence[Any], size: int, recorded: bool) -> list[Any]:
+    def fill_outputs(self, found: Sequence[object], size: int, recorded: bool) -> list[Any]:
         """Repeat the outputs that do not differ from example to example."""
         return [
             np.broadcast_to(y if recorded else plain_value(y), (size, *np.shape(y)))
@@ -153,7 +159,7 @@ def _axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
     return spread_out
 
 
-def _move_axis_to_front(x: Any, axis: int) -> Any:
+def _move_axis_to_front(x: object, axis: int) -> Array:
     """Move the mapped axis of an argument to the front."""
     data = x if isinstance(x, Tensor) else as_array(x)
     if not -data.ndim <= axis < data.ndim:
@@ -175,10 +181,14 @@ def _common_batch_size(batches: Sequence[Any]) -> int:
 
 
 @overload  # type checkers know one of a ufunc's many forms only
-def vmap(function: np.ufunc, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]: ...
+def vmap(function: np.ufunc, in_axes: object = 0, out_axes: object = 0) -> Callable[..., Any]: ...
 @overload
-def vmap(function: Callable[P, Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[P, Any]: ...
-def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+def vmap(
+    function: Callable[P, object], in_axes: object = 0, out_axes: object = 0
+) -> Callable[..., Any]: ...
+def vmap(
+    function: Callable[..., object], in_axes: object = 0, out_axes: object = 0
+) -> Callable[..., Any]:
     """Make the function that applies a function to many examples at once.
 
     Args:
@@ -207,14 +217,14 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
     """
 
     @wraps(function)
-    def call_batch(*args: Any, **kwargs: Any) -> Any:
+    def call_batch(*args: object, **kwargs: object) -> Any:
         return _map_examples(function, args, kwargs, in_axes, out_axes)
 
     return call_batch
 
 
 def _map_examples(
-    function: Callable[..., Any], args: Any, kwargs: Any, in_axes: Any, out_axes: Any
+    function: Callable[..., Any], args: object, kwargs: Any, in_axes: object, out_axes: object
 ) -> Any:
     """Apply a function to all examples in its arguments."""
     given, rebuild = flatten(args)
@@ -258,7 +268,7 @@ def _map_examples(
     return example.structure(moved)
 
 
-def _first_example(batch: Any) -> Any:
+def _first_example(batch: Array) -> Array:
     """Return the first example's values; if there is none, some that most functions take."""
     data = plain_value(batch)
     return data[0] if len(data) else placeholder_array(data.shape[1:], data.dtype)

@@ -14,6 +14,7 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
+    from ..core.arrays import Array
     from .ownership import Model
 
 Pair = tuple[Any, Any]
@@ -24,7 +25,7 @@ def model_dtype(model: Model) -> Any:
     return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), None)
 
 
-def samples(values: Any, dtype: Any, what: str) -> Any:
+def samples(values: object, dtype: object, what: str) -> Array:
     """Return values as an array with an axis of samples, floats in the model's dtype.
 
     Raises:
@@ -39,7 +40,7 @@ def samples(values: Any, dtype: Any, what: str) -> Any:
     return array
 
 
-def pair(x: Any, y: Any, dtype: Any, what: str = "") -> Pair:
+def pair(x: Array, y: Array, dtype: object, what: str = "") -> Pair:
     """Return x and y, checked: as many of each, at least one, no NaN or infinity.
 
     Raises:
@@ -68,7 +69,9 @@ def pair(x: Any, y: Any, dtype: Any, what: str = "") -> Pair:
     return xs, ys
 
 
-def split(x: Any, y: Any, fraction: float, rng: np.random.Generator | None) -> tuple[Pair, Pair]:
+def split(
+    x: np.ndarray, y: np.ndarray, fraction: float, rng: np.random.Generator | None
+) -> tuple[Pair, Pair]:
     """Set a fraction of the samples aside: at random, or, without a generator, the last ones.
 
     Raises:
@@ -85,7 +88,7 @@ def split(x: Any, y: Any, fraction: float, rng: np.random.Generator | None) -> t
     return (x[train], y[train]), (x[rest], y[rest])
 
 
-def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[Any]:
+def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[object]:
     """Yield the places of each batch: shuffled, or, without a generator, in order as slices."""
     if rng is None:
         yield from (slice(start, start + size) for start in range(0, count, size))

@@ -19,6 +19,7 @@ from .metrics import Metric, Metrics, loss_of, metrics_of
 from .operands import whole
 
 if TYPE_CHECKING:
+    from ..core.arrays import Array
     from .ownership import Model
 
 PREDICTOR: Final = "_predictor"
@@ -42,11 +43,11 @@ class Mode:
             return True
         return not using.get() and bool(vars(module).get("training", module.starts_in_training))
 
-    def __set__(self, module: Any, training: bool) -> None:
+    def __set__(self, module: object, training: bool) -> None:
         vars(module)["training"] = training
 
 
-def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
+def predict(model: Model, x: object, batch_size: int | None = None) -> Array:
     """Return the model's output for samples along the first axis, as a NumPy array.
 
     Nothing is recorded, Dropout passes everything on, and the modes are restored.
@@ -70,7 +71,7 @@ def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
 
 
 @no_grad()
-def _outputs_of(model: Model, predictor: Predictor, xs: Any, size: int) -> Any:
+def _outputs_of(model: Model, predictor: Predictor, xs: Array, size: int) -> Array:
     """Return the outputs for samples, `size` at a time."""
     if size >= len(xs):
         return _output_of(model, predictor(xs))
@@ -98,7 +99,7 @@ class Predictor:
         """Tell whether the model still has the modules and tensors that it had."""
         return self._parts.check() is not None
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: object) -> Any:
         """Return the model's output; compiled, if the model can be."""
         if self._compiled.wasted_traces > WASTED:
             return self._model(x)
@@ -131,7 +132,7 @@ def _conditions_on_parts(model: Model) -> Iterator[Any]:
             yield condition
 
 
-def _output_of(model: Model, y: Any) -> Any:
+def _output_of(model: Model, y: object) -> Any:
     """Return a model's output as an array.
 
     Raises:
@@ -148,8 +149,8 @@ def _output_of(model: Model, y: Any) -> Any:
 
 def evaluate(
     model: Model,
-    x: Any,
-    y: Any,
+    x: np.ndarray,
+    y: np.ndarray,
     *,
     loss: str | Loss = "mse",
     metrics: Metrics = (),
@@ -172,8 +173,8 @@ def evaluate(
 
 def measure(
     model: Model,
-    x: Any,
-    y: Any,
+    x: np.ndarray,
+    y: np.ndarray,
     loss: Loss,
     metrics: Mapping[str, Metric],
     batch_size: int | None,
@@ -185,7 +186,7 @@ def measure(
     return {name: number(name, value) for name, value in values.items()}
 
 
-def call_metrics(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, Any]:
+def call_metrics(metrics: Mapping[str, Metric], prediction: Array, target: Array) -> dict[str, Any]:
     """Call the metrics."""
     return {name: metric(prediction, target) for name, metric in metrics.items()}
 

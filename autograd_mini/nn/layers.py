@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..optim.numbers import within
 from ..random import Generator
 from .module import Module
 from .operands import Seed, floating, generator, in_dtype, whole
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 
 @reads_no_elements
@@ -59,7 +62,7 @@ class Dense(Module):
         activation: Activation = None,
         bias: bool = True,
         seed: Seed = None,
-        dtype: Any = np.float64,
+        dtype: object = np.float64,
         name: str | None = None,
     ) -> None:
         function_of(activation)
@@ -98,7 +101,7 @@ class Dense(Module):
         function = function_of(self.activation)
         return z if function is None else function(z)
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters."""
         chosen = {"neurons": self.outputs, "activation": name_of(self.activation)}
         return chosen if self.bias is not None else chosen | {"bias": False}
@@ -132,7 +135,7 @@ class Dropout(Module):
         self.rate = within("Dropout: the rate", rate, 1.0)
         self.rng = generator(seed)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Numbers) -> Any:
         """Return x, in training with zeros in it."""
         x = x if type(x) is Tensor else as_array(x)
         trace = tracing.get()
@@ -148,7 +151,7 @@ class Dropout(Module):
         """Describe the shape of the output."""
         return "as input"
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters."""
         return {"rate": self.rate}
 
@@ -176,18 +179,18 @@ class Sequential(Module):
                 )
         self.layers = list(layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Numbers) -> Any:
         """Return the output of the last layer."""
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the functions between the modules, by place."""
         functions = [(i, f) for i, f in enumerate(self.layers) if not isinstance(f, Module)]
         return {f"layers.{i}": name_of(f) for i, f in functions}
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(self.layers)
 
     def __len__(self) -> int:
@@ -223,7 +226,7 @@ class MLP(Sequential):
         activation: Activation = "tanh",
         output_activation: Activation = None,
         seed: Seed = None,
-        dtype: Any = np.float64,
+        dtype: object = np.float64,
     ) -> None:
         if not isinstance(sizes, Iterable):
             raise ArgumentError(
@@ -268,7 +271,7 @@ ACTIVATIONS: Final[dict[str | None, Callable[[Any], Any] | None]] = {
 HE: Final = frozenset({"relu", "softplus"})
 
 
-def function_of(activation: Activation) -> Callable[[Any], Any] | None:
+def function_of(activation: Activation) -> Callable[[Any], object] | None:
     """Return the function of an activation, None for a linear one.
 
     Raises:
@@ -299,7 +302,7 @@ def name_of(activation: Activation) -> str:
 
 def _initial_weight(
     inputs: int, outputs: int, activation: Activation, rng: np.random.Generator, dtype: Any
-) -> Any:
+) -> np.ndarray:
     """Draw a weight of shape (inputs, outputs).
 
     For relu and softplus, by name or as `am.relu`: normal with standard deviation √(2 / inputs)

@@ -8,7 +8,7 @@ is taken in the prediction's dtype. Shapes must match: (n, 1) against (n,) would
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from .operands import (
     probabilities,
     refuse_probabilities,
 )
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
 Loss = Callable[[Any, Any], Any]
 Reduction = Literal["mean", "sum", "none"]
@@ -85,7 +88,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Any:
+def cross_entropy(logits: Numbers, labels: Numbers, reduction: Reduction = "mean") -> Any:
     """Compute −ln softmax(z)[label] as ln Σ eᶻ − z[label], over the last axis.
 
     Args:
@@ -155,7 +158,7 @@ LOSSES: Final[dict[str, Loss]] = {
 }
 
 
-def _reduce_losses(losses: Any, reduction: str) -> Any:
+def _reduce_losses(losses: Any, reduction: str) -> Array:
     """Reduce the losses of the samples.
 
     Raises:

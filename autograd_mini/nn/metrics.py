@@ -21,7 +21,7 @@ KINDS: Final = (
 )
 
 
-def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
+def accuracy(prediction: object, target: object, threshold: float = 0.0) -> float:
     """Return the share of right predictions.
 
     Args:
@@ -53,7 +53,7 @@ def accuracy(prediction: Any, target: Any, threshold: float = 0.0) -> float:
     )
 
 
-def plain(x: Any) -> Any:
+def plain(x: object) -> Any:
     """Return an array, of a tensor its value; a trace, which would keep the number, refuses."""
     return read_value(x, "a metric") if isinstance(x, Tensor) else as_array(x)
 
@@ -111,7 +111,7 @@ def metrics_of(metrics: Metrics, loss: Loss) -> dict[str, Metric]:
 def _accuracy_for(loss: Loss) -> Metric:
     """Return the accuracy whose threshold suits a loss."""
 
-    def check_suited(prediction: Any, target: Any) -> float:
+    def check_suited(prediction: np.ndarray, target: np.ndarray) -> float:
         values, labels = plain(prediction), plain(target)
         if values.shape != labels.shape or (values.ndim > 1 and values.shape[-1] > 1):
             return accuracy(values, labels)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from ..core.contexts import Scope, context
 from ..core.extraction import tracing
@@ -25,6 +25,9 @@ from .ownership import join_paths, owned_objects
 from .summary import summary
 from .training import fit
 from .weights import load, save
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 FROZEN: Final = "_frozen"
 """The attribute that remembers which parameters `requires_grad_(False)` froze."""
@@ -69,7 +72,7 @@ class Module:
     load = load
     __str__ = summary
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         """Take `training = False` in a subclass as the mode in which its modules start."""
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("training"), bool):
@@ -82,7 +85,7 @@ class Module:
             f"{type(self).__name__} has no forward; write def forward(self, x): …"
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> Any:
         """Run `forward` in the module's scope."""
         trace = tracing.get()
         if trace is not None:
@@ -111,7 +114,7 @@ class Module:
         if isinstance(value, Tensor | Module | list | tuple | dict):
             _adopt(attribute, value)
 
-    def _check_replacement(self, attribute: str, value: Any) -> None:
+    def _check_replacement(self, attribute: str, value: Numbers | None) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""
         current = vars(self)[attribute]
         frozen = any(current is x for x in vars(self).get(FROZEN, ()))
@@ -153,7 +156,7 @@ class Module:
     def _attributes(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return the state for copying and pickling: all but the compiled prediction."""
         return {name: value for name, value in vars(self).items() if name != PREDICTOR}
 
@@ -191,7 +194,7 @@ class Module:
         """Yield the tensors that are trained, each once."""
         return (x for _, x in self.named_parameters())
 
-    def with_parameters(self, values: Mapping[str, Any]) -> Self:
+    def with_parameters(self, values: Mapping[str, object]) -> Self:
         """Return a copy that computes with other values of its parameters, named by path.
 
         What is not named is shared with this module. So a loss becomes a function of the
@@ -257,7 +260,7 @@ class Module:
             x.requires_grad, x.grad = False, None
         return self
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: object) -> Self:
         """Return a copy whose floating-point tensors have another floating-point dtype."""
         wanted = floating(dtype)
         model = deepcopy(self)
@@ -267,7 +270,7 @@ class Module:
         return model
 
     # ── what it says of itself ───────────────────────────────────────────────────────────────
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters: by default the public attributes with plain values."""
         plain = int | float | str | bool
         return {
@@ -284,14 +287,16 @@ class Module:
         count = sum(x.size for x in self.parameters())
         return f"{type(self).__name__}({count:,} trainable parameters)"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         """Show the neurons in a notebook."""
         from ..display import mimebundle
 
         return mimebundle(self)
 
 
-def _adopt(attribute: str, value: Any) -> None:
+def _adopt(attribute: str, value: object) -> None:
     """Name what has no name yet after the attribute, or the key in a dict, that holds it.
 
     In a list, modules are counted by class: `dense_1`, `dense_2`.

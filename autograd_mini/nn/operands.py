@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.conversion import astype
 from ..random import Generator
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
+
 SUM_TOLERANCE: Final = 1e-2
 """How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""
 
@@ -25,7 +28,7 @@ REARRANGING: Final = frozenset(
 """Operations whose results are elements of their first operand: a probability stays one."""
 
 
-def match_target(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+def match_target(name: str, prediction: Any, target: Any) -> tuple[object, object]:
     """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
 
     Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,
@@ -76,7 +79,7 @@ def fitting(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
     return wanted
 
 
-def refuse_probabilities(name: str, logits: Any) -> None:
+def refuse_probabilities(name: str, logits: object) -> None:
     """Look whether logits were recorded as the output of a sigmoid or softmax.
 
     The loss applies that function itself; twice is a number that falls, and trains a bad model.
@@ -100,7 +103,7 @@ def refuse_probabilities(name: str, logits: Any) -> None:
         return
 
 
-def check_classes(logits: Any) -> None:
+def check_classes(logits: Array) -> None:
     """Look whether logits have an axis of classes.
 
     Raises:
@@ -116,7 +119,7 @@ def check_classes(logits: Any) -> None:
         )
 
 
-def check_labels(labels: Any, logits: Any) -> None:
+def check_labels(labels: Array, logits: Array) -> None:
     """Look whether there is a label for each row of logits.
 
     Raises:
@@ -134,7 +137,7 @@ def check_labels(labels: Any, logits: Any) -> None:
     )
 
 
-def _checked_classes(labels: Any, *, classes: int) -> Any:
+def _checked_classes(labels: Array, *, classes: int) -> Array:
     """Return labels as they index, or raise if one lies outside 0 … classes − 1."""
     index = labels.astype(np.intp, copy=False)
     # As unsigned numbers negative ones are large: one look instead of two. Where the largest stands
@@ -161,7 +164,7 @@ class_numbers_: Final = general(
 )
 
 
-def class_numbers(labels: Any, classes: int) -> Any:
+def class_numbers(labels: Array, classes: int) -> Array:
     """Return labels as integers that are classes; those of a tensor are recorded and checked.
 
     A program checks them at each call: a negative one would count from the end.
@@ -178,7 +181,7 @@ def class_numbers(labels: Any, classes: int) -> Any:
     return class_numbers_(labels, classes=classes)
 
 
-def probabilities(labels: Any, dtype: Any) -> Any:
+def probabilities(labels: Array, dtype: object) -> Array:
     """Return rows of probabilities in the logits' dtype; those with a gradient keep their own.
 
     The values are looked at when the loss is recorded, not when a program is replayed.
@@ -201,7 +204,7 @@ def probabilities(labels: Any, dtype: Any) -> Any:
 Seed = int | np.random.Generator | Generator | None
 
 
-def whole(what: str, value: Any, least: int) -> int:
+def whole(what: str, value: int, least: int) -> int:
     """Return an integer of at least `least`.
 
     Raises:
@@ -216,7 +219,7 @@ def whole(what: str, value: Any, least: int) -> int:
     return number
 
 
-def floating(dtype: Any) -> np.dtype[Any]:
+def floating(dtype: Any) -> np.dtype[np.generic]:
     """Return a floating-point dtype, in this machine's byte order.
 
     Raises:
@@ -240,7 +243,7 @@ def generator(seed: Seed) -> np.random.Generator:
     return Generator(seed).numpy
 
 
-def check_function(what: str, value: Any, expected: str) -> None:
+def check_function(what: str, value: object, expected: str) -> None:
     """Look whether a value is None or can be called.
 
     Raises:

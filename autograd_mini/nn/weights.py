@@ -7,7 +7,7 @@ read and compared before any data is; what is loaded is assigned all at once or 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def load(model: Model, path: str | os.PathLike[str]) -> None:
         raise WeightsError(f"{os.fspath(path)!r} does not fit the model: {error}") from error
 
 
-def _arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[Any]:
+def _arrays_of(own: dict[str, Tensor], path: str | os.PathLike[str]) -> list[object]:
     """Read the array of each tensor from a file.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ..core.table import Axis
 from .conversion import convert_operand, stop_gradient
 from .reductions import max, sum
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+
 
 def _real_only(x: Any) -> None:
     """Refuse complex numbers: the formulas below need an order."""
@@ -20,14 +23,14 @@ def _real_only(x: Any) -> None:
         raise TypeError("it is defined for real numbers; write 1 / (1 + np.exp(-z)) for complex z")
 
 
-def _stable_sigmoid(x: Any) -> Any:
+def _stable_sigmoid(x: Any) -> Array:
     """Compute 1/(1 + e⁻ˣ) without overflow and with full precision in both tails."""
     _real_only(x)
     small = np.exp(-np.abs(x))
     return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
 
 
-def _stable_softplus(x: Any) -> Any:
+def _stable_softplus(x: Array) -> Array:
     """Compute ln(1 + eˣ) without overflow."""
     _real_only(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
@@ -57,7 +60,7 @@ relu = elementwise(
 )
 
 
-def shift(x: Any, axis: Axis) -> Any:
+def shift(x: Numbers, axis: Axis) -> Array:
     """Return the maximum over an axis, made finite, as a constant: what makes exp safe."""
     highest = max(stop_gradient(x), axis=axis, keepdims=True)
     if highest.dtype.kind != "f":
@@ -68,7 +71,7 @@ def shift(x: Any, axis: Axis) -> Any:
 
 @implements("logsumexp")
 @scope("logsumexp")
-def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+def logsumexp(x: Numbers, axis: Axis = None, keepdims: bool = False) -> Any:
     """Compute ln Σ eˣ over `axis` without overflow.  ∂x: g·eˣ⁻ʸ, the softmax.
 
     >>> float(logsumexp([1000.0, 1000.0]).round(4))
@@ -83,7 +86,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @implements("softmax")
 @scope("softmax")
-def softmax(x: Any, axis: Axis = -1) -> Any:
+def softmax(x: Numbers, axis: Axis = -1) -> Any:
     """Compute eˣ / Σ eˣ over `axis`: positive numbers that sum to 1.  ∂x: y·(g − Σ y·g).
 
     >>> softmax([0.0, 0.0])
@@ -96,7 +99,7 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 
 @implements("log_softmax")
 @scope("log_softmax")
-def log_softmax(x: Any, axis: Axis = -1) -> Any:
+def log_softmax(x: Numbers, axis: Axis = -1) -> Any:
     """Compute x − ln Σ eˣ over `axis`, the logarithm of the softmax.  ∂x: g − eʸ·Σ g."""
     x = check_operand(x)
     shifted = x - shift(x, axis)

@@ -55,7 +55,7 @@ def is_scalar_axis(x: Any, axis: Any) -> bool:
     return not x.ndim and isinstance(axis, int | np.integer) and axis in (0, -1)
 
 
-def single_axis(axis: Any) -> Any:
+def single_axis(axis: object) -> Any:
     """Return the only axis of a tuple, as methods of ufuncs take it."""
     return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
 
@@ -67,7 +67,7 @@ def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
 
 
-def _integer_axis(name: str, axis: Any) -> Any:
+def _integer_axis(name: str, axis: object) -> Any:
     """Return an axis, or several, with the numbers of tensors.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,16 @@ from .picking import take
 from .products import tensor_like
 from .selection import where
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
-def part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+
+def part(x: Any, axis: int, start: int | None, stop: int | None) -> Array:
     """Return a range along one axis."""
     return x[(*(slice(None),) * axis, slice(start, stop))]
 
 
-def steps(x: Any, axis: int) -> Any:
+def steps(x: Any, axis: int) -> Array:
     """Return each element less the one before; for booleans, whether they differ."""
     later, earlier = part(x, axis, 1, None), part(x, axis, None, -1)
     return later != earlier if x.dtype.kind == "b" else later - earlier
@@ -39,7 +42,9 @@ def border(x: Any, a: Any, axis: int) -> Any:
 
 @implements(np.diff)
 @scope("diff")
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(
+    a: Numbers, n: int = 1, axis: int = -1, prepend: object = None, append: object = None
+) -> Any:
     """Subtract from each element the one before, n times.  ∂a: the differences of g, negative."""
     a, times = tensor_like(a), index(n)
     if times < 0:
@@ -57,7 +62,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 @implements(np.ediff1d)
 @scope("ediff1d")
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+def ediff1d(ary: Numbers, to_end: object = None, to_begin: object = None) -> Any:
     """Differences of all elements in order, between two borders.  ∂ary: those of g, negative.
 
     Raises:
@@ -69,7 +74,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return np.concatenate(parts) if len(parts) > 1 else inner
 
 
-def _border_values(given: Any, dtype: np.dtype[Any]) -> list[Any]:
+def _border_values(given: Any, dtype: np.dtype[np.generic]) -> list[object]:
     """Return a border's values in the dtype of the differences; nothing for None."""
     if given is None:
         return []
@@ -81,7 +86,7 @@ def _border_values(given: Any, dtype: np.dtype[Any]) -> list[Any]:
 
 @implements(np.gradient)
 @scope("gradient")
-def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> Any:
+def gradient(f: Numbers, *varargs: object, axis: Axis = None, edge_order: int = 1) -> Any:
     """Slopes along axes from neighbours, one tensor an axis; of spacings or coordinates.
 
     ∂f: the transposed differences of g  ∂spacing: as of the quotients; coordinates too.
@@ -107,7 +112,7 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any]:
+def _spacings(x: Array, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[object]:
     """Return for each axis the distance between elements, or a vector of all distances."""
     if not given:
         return [1.0] * len(axes)
@@ -120,7 +125,7 @@ def _spacings(x: Any, axes: tuple[int, ...], given: tuple[Any, ...]) -> list[Any
     return [_distances(x, i, d) for i, d in zip(axes, given, strict=True)]
 
 
-def _distances(x: Any, axis: int, given: Any) -> Any:
+def _distances(x: Array, axis: int, given: Array) -> Array:
     """Return a spacing as it is, or the distances between coordinates.
 
     Equal ones of plain coordinates become one number, as NumPy does.
@@ -165,7 +170,7 @@ def _slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
 
 @implements(np.trapezoid)
 @scope("trapezoid")
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: Any, x: Any = None, dx: Numbers = 1.0, axis: int = -1) -> Tensor:
     """Integrate by trapezia along an axis.  ∂y: half the distances to both neighbours, times g."""
     y = tensor_like(y)
     given, axis, width = axis, axis_of("trapezoid", y, axis), dx
@@ -199,11 +204,11 @@ def _cumulative(
 
 @implements(*numpy_functions("cumulative_sum"))  # NumPy 2.1
 def cumulative_sum(
-    x: Any,
+    x: Numbers,
     /,
     *,
     axis: int | None = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     include_initial: bool = False,
 ) -> Any:
@@ -215,11 +220,11 @@ def cumulative_sum(
 
 @implements(*numpy_functions("cumulative_prod"))  # NumPy 2.1
 def cumulative_prod(
-    x: Any,
+    x: Numbers,
     /,
     *,
     axis: int | None = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     include_initial: bool = False,
 ) -> Any:
@@ -229,7 +234,7 @@ def cumulative_prod(
     return _cumulative("cumulative_prod", np.cumprod, x, axis, dtype, initial)
 
 
-def _refuse_out(name: str, out: Any) -> None:
+def _refuse_out(name: str, out: np.ndarray | None) -> None:
     """Say that a result is not written into an array."""
     if out is not None:
         raise UnsupportedError(
@@ -253,7 +258,9 @@ unwrap_ = general(
 
 
 @implements(np.unwrap)
-def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+def unwrap(
+    p: Numbers, discont: object = None, axis: int = -1, *, period: Numbers = 2 * np.pi
+) -> Tensor:
     """Add whole periods to angles where they jump along an axis.  ∂p: 1.
 
     Raises:
@@ -273,8 +280,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
 @implements(np.interp)
 @scope("interp")
 def interp(
-    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
-) -> Any:
+    x: Any, xp: Any, fp: Numbers, left: Any = None, right: Any = None, period: object = None
+) -> Tensor:
     """Interpolate between points (xp, fp); outside it is constant, `left` and `right`, or periodic.
 
     ∂x: the slope  ∂fp: the weights of both neighbours  ∂xp: −slope, weighted. At a point the slope
@@ -297,14 +304,14 @@ def interp(
     return y if right is None else where(x > xp[-1], _wide(right), y)
 
 
-def _wide(x: Any) -> Any:
+def _wide(x: Any) -> Array:
     """Return an operand in float64 or complex128, in which NumPy interpolates."""
     x = tensor_like(x)
     kind = np.dtype(complex if x.dtype.kind == "c" else float)
     return x if x.dtype == kind else astype(x, kind)
 
 
-def _repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+def _repeat_period(x: Any, xp: Any, fp: Array, period: Any) -> tuple[Any, Any, Any]:
     """Bring all into one period, in order, with one point more at either end."""
     if period.ndim or not value_of(period):
         raise ArgumentError(f"interp: the period must not be 0, got {period!r}")
@@ -315,7 +322,7 @@ def _repeat_period(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any
     return x, xp, np.concatenate([fp[-1:], fp, fp[:1]])
 
 
-def between(x: Any, xp: Any, fp: Any) -> Any:
+def between(x: Any, xp: Any, fp: Any) -> Tensor:
     """Interpolate, constant outside."""
     last = xp.shape[0] - 1
     widths = xp[1:] - xp[:-1]
@@ -332,7 +339,7 @@ def between(x: Any, xp: Any, fp: Any) -> Any:
     return take(fp, base) + slope * where(outside, 0, from_base)
 
 
-def _milder(before: Any, after: Any) -> Any:
+def _milder(before: Tensor, after: Tensor) -> Tensor:
     """Return the smaller of two slopes, 0 if they differ in sign; of complex ones the mean."""
     if before.dtype.kind == "c":
         return (before + after) / 2

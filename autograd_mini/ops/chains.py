@@ -95,7 +95,7 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
 
 
 @implements(np.linalg.matmul)
-def linalg_matmul(x1: Any, x2: Any, /) -> Any:
+def linalg_matmul(x1: object, x2: object, /) -> Any:
     """Multiply matrices, as `x1 @ x2`.  ∂x1: g·x2ᵀ  ∂x2: x1ᵀ·g."""
     return matmul(x1, x2)
 
@@ -139,12 +139,12 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 @implements(np.linalg.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x1: object, x2: object, /, *, axis: int = -1) -> Any:
     """Sum x̄1·x2 over an axis.  ∂x1: ḡ·x2  ∂x2: g·x1."""
     return table[np.vecdot](x1, x2, axis=axis)
 
 
 @implements(np.linalg.tensordot)
-def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
+def tensordot(x1: object, x2: object, /, *, axes: object = 2) -> Any:
     """Sum products over axes of both.  ∂: g times the other operand over its other axes."""
     return table[np.tensordot](x1, x2, axes=axes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ..core.primitive import general
 from ..core.record import context, record
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 
 def _refuse_nonfinite(*xs: Any, what: str) -> Any:
@@ -36,12 +39,12 @@ finite: Final = general(
 )
 
 
-def require_finite(what: str, *xs: Any) -> None:
+def require_finite(what: str, *xs: object) -> None:
     """Raise NonFiniteError if a number is NaN or infinite, also when a program is replayed."""
     (context.get()[0] or record)(finite, xs, {"what": what})
 
 
-def _check_demands(holds: Any, *, message: str) -> Any:
+def _check_demands(holds: Array, *, message: str) -> Any:
     """Return True, or raise if something does not hold."""
     if not np.all(holds):
         raise ArgumentError(message)
@@ -60,7 +63,7 @@ demanded: Final = general(
 )
 
 
-def demand(condition: Callable[[], Any], message: str) -> None:
+def demand(condition: Callable[[], object], message: str) -> None:
     """Record a condition for the replays of a program; elsewhere the caller has looked by now.
 
     Args:

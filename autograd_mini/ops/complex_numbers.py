@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,14 +11,17 @@ from ..core.tensor import Tensor
 from .conversion import astype
 from .products import tensor_like
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
-def read_values(x: Any) -> Any:
+
+def read_values(x: Numbers) -> Any:
     """Return values that decide about the shape or dtype of a result, which vmap must not bake."""
     return x.data if isinstance(x, Tensor) else x
 
 
 @implements(np.real_if_close)
-def real_if_close(a: Any, tol: float = 100) -> Any:
+def real_if_close(a: Numbers, tol: float = 100) -> Any:
     """Return the real part if all imaginary parts are nearly 0, which is seen from the values.
 
     ∂a: g.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from ..core.table import table
 from ..core.tensor import Tensor, bind_all
 from ..errors import OperandError, ShapeError, UnsupportedError
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
-def _cast_text(x: Written, dtype: np.dtype[Any]) -> str:
+
+def _cast_text(x: Written, dtype: np.dtype[np.generic]) -> str:
     """Write a cast; a number is cast by calling the type, ten times faster."""
     if x.shape == () and dtype.isnative and (x.dtype is None or x.dtype.kind != "c"):
         return f"{dtype_text(dtype)}({x})"
@@ -145,7 +148,7 @@ table[np.copy] = lambda a, *args, **kwargs: copy(a)
 
 
 @implements("astype", np.astype)
-def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+def astype(x: Numbers, dtype: Any, *args: object, **kwargs: object) -> Any:
     """Convert the elements.  ∂x: g, cast back; none through integers or booleans.
 
     Raises:
@@ -163,13 +166,13 @@ def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Any:
     return (cast if wanted.kind in "fc" else truncate)(x, dtype=wanted)
 
 
-def convert_operand(x: Any, dtype: Any) -> Any:
+def convert_operand(x: object, dtype: object) -> Array:
     """Convert any operand, a tensor or a plain number, to a dtype."""
     return astype(x if type(x) is Tensor else as_array(x), dtype)
 
 
 @implements("assign")
-def assign(leaf: Tensor, value: Any) -> None:
+def assign(leaf: Tensor, value: Numbers) -> None:
     """Give a leaf a new value; nothing changes if the value does not fit.
 
     Raises:
@@ -183,7 +186,7 @@ def assign(leaf: Tensor, value: Any) -> None:
     bind_all((leaf,), (_new_data(leaf, value),))
 
 
-def _new_data(leaf: Tensor, value: Any) -> Any:
+def _new_data(leaf: Tensor, value: object) -> Array:
     """Return the array that a leaf will hold, and report the assignment to the recorder.
 
     Raises:
@@ -238,7 +241,7 @@ def fitting(leaf: Tensor, value: Any) -> Any:
 
 
 @implements("round")
-def round_as_python(x: Tensor, digits: int | None = None) -> Any:
+def round_as_python(x: Tensor, digits: int | None = None) -> Tensor:
     """Round as `round(x, digits)` does; the stand-in of a Python number stays one."""
     trace = tracing.get()
     if trace is not None and trace.is_number(x):
@@ -247,7 +250,7 @@ def round_as_python(x: Tensor, digits: int | None = None) -> Any:
 
 
 @implements("conjugate")
-def conjugate_as_python(x: Tensor) -> Any:
+def conjugate_as_python(x: Tensor) -> Tensor:
     """Return x.conjugate(); the stand-in of a Python number stays one."""
     trace = tracing.get()
     if trace is not None and trace.is_number(x):

@@ -6,7 +6,7 @@ the other.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..errors import ArgumentError, ShapeError
 from .products import conjugate_if_complex, tensor_like
+
+if TYPE_CHECKING:
+    from ..core.tensor import Tensor
 
 OPPOSITE = {"full": "valid", "valid": "full"}
 
@@ -67,7 +70,7 @@ def middle(full: Any, long: int, short: int) -> Any:
 
 
 @implements(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
     """Sum aᵢ·vₖ₋ᵢ for each k; "same" keeps the longer length, "valid" where both overlap in full.
 
     ∂a: g ∗ reversed v  ∂v: g ∗ reversed a.

@@ -7,7 +7,7 @@ arbitrary: a cotangent of them that is not 0 is an error.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,10 @@ from .matrices import (
 )
 from .selection import where
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+    from ..core.tensor import Tensor
+
 EighResult: Any = type(np.linalg.eigh(np.ones((1, 1))))
 EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))
 
@@ -54,7 +58,7 @@ over_gaps = quotient(
 )
 
 
-def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # NumPy's name
+def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
     """∂x: V̄·(F∘(Vᵀ·gᵥ) + diag gᵤ)·Vᵀ with Fᵢⱼ = 1/(wⱼ − wᵢ), summed to the triangle read."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -66,14 +70,14 @@ def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Any:  # noqa: N803  # Nu
     return one_triangle(conj(v) @ inner @ v.mT, UPLO == "L")
 
 
-def _eigvalsh_rule(g: Any, y: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803  # NumPy's name
+def _eigvalsh_rule(g: np.ndarray, y: np.ndarray, x: np.ndarray, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
     """∂x: V̄·diag g·Vᵀ, summed to the triangle read."""
     if not x.shape[-1]:
         return np.zeros_like(x)
     return one_triangle(eigenvalue_slopes(g, x, UPLO=UPLO), UPLO == "L")
 
 
-def _eigenvalue_slopes_forward(g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _eigenvalue_slopes_forward(g: np.ndarray, x: Any, *, UPLO: Any) -> np.ndarray:  # noqa: N803
     """Return V̄·diag g·Vᵀ, with g shared among equal eigenvalues."""
     refuse_complex_weights(g)
     w, v = np.linalg.eigh(x, UPLO)
@@ -87,14 +91,14 @@ def _with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
     return conj(v @ (slopes * m) @ adjoint(v))
 
 
-def _slopes_by_weights(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_weights(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
     inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
     return share_evenly(np.real(diagonal_of(inner)), w)
 
 
-def _slopes_by_matrix(h: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_matrix(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """∂x: V̄·((Vᵀ·h̄·V̄)∘K)·Vᵀ, summed to the triangle read."""
     w, v = np.linalg.eigh(x, UPLO)
     return one_triangle(_with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
@@ -113,7 +117,7 @@ def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # no
     return moved + _with_weights(inner, g, w, v)
 
 
-def _independent(g: Any, w: Any, v: Any) -> Any:
+def _independent(g: Array, w: Array, v: np.ndarray) -> Array:
     """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are not a basis."""
     s = np.linalg.svdvals(v)
     defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
@@ -121,7 +125,7 @@ def _independent(g: Any, w: Any, v: Any) -> Any:
     return over_regular(shared, where(defective, 0, np.ones_like(s)), np.abs(shared))
 
 
-def _real_parts(g: Any, w: Any, x: Any) -> Any:
+def _real_parts(g: Array, w: Array, x: Array) -> Array:
     """Leave out of g what belongs to imaginary parts that are 0 however a real matrix moves.
 
     Those are of real eigenvalues and of their vectors, in NumPy 2.5 complex numbers too.
@@ -131,7 +135,7 @@ def _real_parts(g: Any, w: Any, x: Any) -> Any:
     return g - 1j * np.imag(g) * (np.imag(w) == 0)
 
 
-def _eig_rule(g: Any, y: Any, x: Any) -> Any:
+def _eig_rule(g: Any, y: Any, x: Any) -> Array:
     """∂x: V⁻ᵀ·(F∘M + diag gᵤ)·Vᵀ, M = Vᵀ·gᵥ less what only changes a column's length."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -145,7 +149,7 @@ def _eig_rule(g: Any, y: Any, x: Any) -> Any:
     return np.linalg.solve(v.mT, inner) @ v.mT
 
 
-def _eigvals_rule(g: Any, y: Any, x: Any) -> Any:
+def _eigvals_rule(g: Array, y: Array, x: Array) -> np.ndarray:
     """∂x: V⁻ᵀ·diag g·Vᵀ."""
     if not x.shape[-1]:
         return np.zeros_like(x)
@@ -155,17 +159,17 @@ def _eigvals_rule(g: Any, y: Any, x: Any) -> Any:
     return np.linalg.solve(v.mT, inner) @ v.mT
 
 
-def _eigvals_forward(x: Any) -> Any:
+def _eigvals_forward(x: np.ndarray) -> np.ndarray:
     """Return the eigenvalues in the order of the rule's eigenvectors."""
     return np.linalg.eig(x)[0]
 
 
-def _closest(x: Any) -> Any:
+def _closest(x: np.ndarray) -> np.ndarray:
     """Return how near two eigenvalues of a symmetric matrix are: where the derivative jumps."""
     return np.diff(np.linalg.eigvalsh(x)) / 4
 
 
-def _closest_real(x: Any) -> Any:
+def _closest_real(x: np.ndarray) -> np.ndarray:
     """Return how near two eigenvalues of a matrix are, 0 if they are complex."""
     w = np.linalg.eigvals(x)
     return np.diff(np.sort(np.real(w))) / 4 * np.all(np.imag(w) == 0)
@@ -238,7 +242,7 @@ eigvals_ = general(
 )
 
 
-def triangle(name: str, UPLO: Any) -> str:  # noqa: N803  # NumPy's name
+def triangle(name: str, UPLO: object) -> str:  # noqa: N803  # NumPy's name
     """Return which triangle is read, 'L' or 'U'.
 
     Raises:
@@ -251,24 +255,24 @@ def triangle(name: str, UPLO: Any) -> str:  # noqa: N803  # NumPy's name
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+def eigh(a: Numbers, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
     """Return eigenvalues, ascending, and eigenvectors of the Hermitian matrix in one triangle."""
     return EighResult(*eigh_(check_operand(a), UPLO=triangle("eigh", UPLO)))
 
 
 @implements(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+def eigvalsh(a: Numbers, UPLO: str = "L") -> Tensor:  # noqa: N803  # NumPy's name
     """Return the eigenvalues, ascending, of the Hermitian matrix in one triangle."""
     return eigvalsh_(check_operand(a), UPLO=triangle("eigvalsh", UPLO))
 
 
 @implements(np.linalg.eig)
-def eig(a: Any) -> Any:
+def eig(a: Numbers) -> Any:
     """Return eigenvalues and eigenvectors of any square matrix."""
     return EigResult(*eig_(check_operand(a)))
 
 
 @implements(np.linalg.eigvals)
-def eigvals(a: Any) -> Any:
+def eigvals(a: Numbers) -> Tensor:
     """Return the eigenvalues of any square matrix."""
     return eigvals_(check_operand(a))

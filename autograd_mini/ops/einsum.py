@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from operator import index
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..core.record import check_operand, value_of
 from ..core.source_text import Written, literal
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
 from .conversion import convert_operand
+
+if TYPE_CHECKING:
+    from ..core.tensor import Tensor
 
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
 
@@ -34,7 +37,7 @@ def _unused_letters(terms: Sequence[str]) -> Iterator[str]:
     raise UnsupportedError(f"einsum: more than {len(ascii_letters)} letters are needed")
 
 
-def _einsum_code(*xs: Written, inputs: tuple[str, ...], output: str, optimize: Any) -> str | None:
+def _einsum_code(*xs: Written, inputs: tuple[str, ...], output: str, optimize: bool) -> str | None:
     """Write the call with its letters as one text."""
     if _shows(inputs, output):
         optimize = False  # there is nothing to order
@@ -48,19 +51,24 @@ def _shows(inputs: tuple[str, ...], output: str) -> bool:
     return len(inputs) == 1 and set(inputs[0]) == set(output)
 
 
-def _einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Any:
+def _einsum_forward(*xs: Any, inputs: tuple[str, ...], output: str, optimize: Any) -> Array:
     """Call NumPy's."""
     return np.einsum(f"{','.join(inputs)}->{output}", *xs, optimize=optimize)
 
 
-def product(terms: Sequence[str], xs: Sequence[Any], output: str, optimize: Any) -> Any:
+def product(terms: Sequence[str], xs: Sequence[object], output: str, optimize: object) -> Array:
     """Multiply further terms, to which an explicit order of the first ones does not apply."""
     return einsum_(*xs, inputs=tuple(terms), output=output, optimize=bool(optimize))
 
 
 def _einsum_pulled(
-    position: int, g: Any, xs: Sequence[Any], inputs: tuple[str, ...], output: str, optimize: Any
-) -> Any:
+    position: int,
+    g: Array,
+    xs: Sequence[Any],
+    inputs: tuple[str, ...],
+    output: str,
+    optimize: object,
+) -> Array:
     """∂xₖ: the product of g and the other operands, repeated along letters that only xₖ has.
 
     A letter that xₖ has twice stands for a diagonal: identities put the product there.
@@ -81,7 +89,7 @@ def _einsum_pulled(
     return part if letters == term else _on_diagonal(part, letters, term)
 
 
-def _on_diagonal(part: Any, letters: str, term: str) -> Any:
+def _on_diagonal(part: Array, letters: str, term: str) -> Array:
     """Put a tensor of different letters where those of a term are equal, with 0 elsewhere."""
     fresh, sizes = _unused_letters([term]), dict(zip(letters, part.shape, strict=True))
     seen: set[str] = set()
@@ -98,15 +106,19 @@ def _on_diagonal(part: Any, letters: str, term: str) -> Any:
 
 
 def _einsum_rule(
-    g: Array, y: Array, *xs: Any, inputs: tuple[str, ...], output: str, optimize: Any
-) -> list[Any]:
+    g: Array, y: Array, *xs: object, inputs: tuple[str, ...], output: str, optimize: object
+) -> list[object]:
     """Return the cotangent of each operand."""
     return [_einsum_pulled(i, g, xs, inputs, output, optimize) for i in range(len(xs))]
 
 
 def _einsum_batch(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: dict[str, Any]
-) -> Any:
+    primitive: Primitive,
+    size: int,
+    xs: Sequence[Any],
+    mapped: Sequence[bool],
+    params: dict[str, Any],
+) -> np.ndarray:
     """Name the new axis by an unused letter."""
     inputs, output = params["inputs"], params["output"]
     new = next(_unused_letters(inputs))
@@ -140,13 +152,13 @@ einsum_: Primitive = multilinear(
 
 @implements(np.einsum)
 def einsum(
-    *operands: Any,
+    *operands: object,
     out: None = None,
-    optimize: Any = False,
+    optimize: object = False,
     dtype: Any = None,
     order: str = "K",
     casting: Any = "safe",
-) -> Any:
+) -> Tensor:
     """Sum products over axes named by letters (`'ij,jk->ik', a, b`) or numbers (`a, [0, 1], …`).
 
     ∂xₖ: the einsum of g and the other operands.
@@ -165,7 +177,7 @@ def einsum(
     return einsum_(*xs, inputs=inputs, output=output, optimize=path)
 
 
-def _cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
+def _cast_as_asked(x: Tensor, dtype: np.dtype[np.generic], casting: Any) -> Any:
     """Convert an operand where the casting rule allows it."""
     kind = np.result_type(value_of(x))
     if not np.can_cast(kind, dtype, casting):
@@ -176,7 +188,7 @@ def _cast_as_asked(x: Any, dtype: np.dtype[Any], casting: Any) -> Any:
     return x if kind == dtype else convert_operand(x, dtype)
 
 
-def _split_arguments(arguments: Sequence[Any]) -> tuple[str, list[Any]]:
+def _split_arguments(arguments: Sequence[object]) -> tuple[str, list[Any]]:
     """Split the arguments of either form into subscripts and operands."""
     if not arguments:
         raise ArgumentError("einsum: expected subscripts and operands, got nothing")
@@ -260,6 +272,6 @@ def _check_output_term(subscripts: str, inputs: Sequence[str], right: str, ellip
 
 
 @implements(np.einsum_path)
-def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
+def einsum_path(*operands: object, optimize: Any = "greedy", einsum_call: Any = False) -> Any:
     """Return a good order of the products and a description of it.  No gradient: both are plain."""
     return np.einsum_path(*map(value_of, operands), optimize=optimize, einsum_call=einsum_call)

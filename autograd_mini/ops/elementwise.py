@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,12 @@ from ..errors import OperandError
 from .conversion import convert_operand
 from .selection import where
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
 
-def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
+
+def _power_base(g: Any, y: Array, a: Any, b: Any) -> Any:
     """∂a: b·aᵇ⁻¹, exact for integer b at 0 and below; 0 where b is 0."""
     if type(b) in (int, float):
         if b == 2:
@@ -28,38 +32,38 @@ def _power_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * power_slope(a, b)
 
 
-def _power_slope_forward(a: Any, b: Any) -> Any:
+def _power_slope_forward(a: Array, b: Array) -> Array:
     """Compute b·aᵇ⁻¹; 0 at 0⁰, where it would be 0·∞."""
     origin = np.equal(a, 0) & np.equal(b, 0)
     return np.where(origin, 0, b * a ** np.where(origin, 1, b - 1))[()]
 
 
-def _power_log_forward(a: Any, b: Any) -> Any:
+def _power_log_forward(a: Array, b: object) -> Array:
     """Compute aᵇ·ln a; 0 at a = 0."""
     y, zero = a**b, np.equal(a, 0)
     return np.where(zero, 0, y * np.log(np.where(zero, 1, a).astype(y.dtype)))[()]
 
 
-def _natural_log(a: Any, b: Any) -> Any:
+def _natural_log(a: Array, b: Array) -> Array:
     """Return ln a: the complex one if a or the exponent b is complex, else NaN below 0."""
     kinds = [np.result_type(value_of(x)).kind for x in (a, b)]
     return np.log(a + 0j if kinds == ["f", "c"] else a)
 
 
-def _power_mixed(a: Any, b: Any) -> Any:
+def _power_mixed(a: Array, b: Array) -> Array:
     """∂a∂b of aᵇ: aᵇ⁻¹·(1 + b·ln a).  At a = 0 its limit, which is 0 above b = 1; 0 at 0⁰."""
     edge = (a == 0) & ((b == 0) | (np.real(b) > 1))
     base = where(edge, 1, a)
     return where(edge, 0, base ** (b - 1) * (1 + b * _natural_log(base, b)))
 
 
-def _power_curvature(a: Any, b: Any) -> Any:
+def _power_curvature(a: Array, b: Array) -> Array:
     """∂a² of aᵇ: b·(b − 1)·aᵇ⁻².  0 at 0⁰."""
     origin = (a == 0) & (b == 0)
     return where(origin, 0, b * power_slope(where(origin, 1, a), b - 1))
 
 
-def _power_log_squared(y: Any, a: Any, b: Any) -> Any:
+def _power_log_squared(y: Array, a: Array, b: Array) -> Array:
     """∂b² of aᵇ, given y = aᵇ·ln a: y·ln a; 0 at a = 0."""
     zero = a == 0
     return where(zero, 0, y * _natural_log(where(zero, 1, a), b))
@@ -77,7 +81,7 @@ def _angle_rule(g: Array, y: Array, x: Array) -> Array:
     return g * where(x == 0, 0, -1j / where(x == 0, 1, x))
 
 
-def _over_square(x: Any, a: Any, b: Any) -> Any:
+def _over_square(x: Array, a: Array, b: Array) -> Array:
     """Return x/(a² + b²); 0 at the origin."""
     length = np.hypot(a, b)  # the squares of small numbers would be 0
     return over(over(x, length), length)
@@ -284,7 +288,7 @@ table[np.modf] = modf.call
 
 
 @implements(np.sign)
-def sign(x: Any) -> Any:
+def sign(x: Numbers) -> Tensor:
     """Sign of a real number; x/|x| of a complex one, with the gradients of both.
 
     ∂x: 0 for real numbers, and at 0.
@@ -296,27 +300,27 @@ def sign(x: Any) -> Any:
 
 
 @implements(np.angle)
-def angle_function(z: Any, deg: bool = False) -> Any:
+def angle_function(z: Numbers, deg: bool = False) -> Tensor:
     """Angle of a complex number, in radians or degrees.  ∂z: −i/z; 0 at 0."""
     radians = angle.call(check_operand(z))
     return radians * (180 / np.pi) if deg else radians
 
 
 @implements(np.divmod)
-def divide_with_remainder(a: Any, b: Any) -> tuple[Any, Any]:
+def divide_with_remainder(a: Numbers, b: Numbers) -> tuple[object, object]:
     """Return ⌊a/b⌋, without a gradient, and a mod b.  Of the latter ∂a: 1  ∂b: −⌊a/b⌋."""
     return np.floor_divide(a, b), remainder.call(a, b)
 
 
 @implements(np.frexp)
-def frexp(x: Any) -> tuple[Any, Any]:
+def frexp(x: Numbers) -> tuple[object, object]:
     """Return m and integers e with x = m·2ᵉ.  ∂x: 2⁻ᵉ of m, none of e."""
     power_of_two = exponent.call(x)
     return ldexp.call(x, -power_of_two), power_of_two
 
 
 @implements(np.float_power)
-def float_power(a: Any, b: Any) -> Any:
+def float_power(a: object, b: object) -> Tensor:
     """Compute aᵇ in float64 at least.  ∂a: b·aᵇ⁻¹  ∂b: aᵇ·ln a; at a = 0 as np.power."""
     a, b = check_operand(a), check_operand(b)
     wide = np.result_type(value_of(a), value_of(b), np.float64)
@@ -324,7 +328,7 @@ def float_power(a: Any, b: Any) -> Any:
 
 
 @implements(np.fabs)
-def fabs(x: Any) -> Any:
+def fabs(x: Numbers) -> Any:
     """Compute |x| in floating point.  ∂x: sign x, 0 at 0.
 
     Raises:
@@ -341,7 +345,7 @@ LN10 = math.log(10)
 DEGREE = math.pi / 180
 
 
-def _root_of_sum(x: Any) -> Any:
+def _root_of_sum(x: np.ndarray) -> np.ndarray:
     """Return √(x² + 1), also where x² overflows."""
     return np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, 1)
 

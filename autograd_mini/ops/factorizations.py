@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from .matrices import (
 from .selection import where
 from .singular_values import without_rest
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+
 QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
 
 
@@ -37,7 +40,7 @@ def _cholesky_rule(g: Array, y: Array, x: Array) -> Array:
     return one_triangle(inverse.mT @ inner @ conj(inverse), True)
 
 
-def positive(x: Any) -> Any:
+def positive(x: Numbers) -> np.ndarray:
     """Return the smallest eigenvalues of the matrix in the lower triangle; 0 if one is negative."""
     w = np.linalg.eigvalsh(x)[..., :1]
     return np.where(w > 0, w / 4, 0)
@@ -57,13 +60,13 @@ cholesky_ = general(
 
 
 @implements(np.linalg.cholesky)
-def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+def cholesky(a: Numbers, /, *, upper: bool = False) -> Any:
     """Return L with a = L·Lᴴ, read from a's lower triangle; or U with a = Uᴴ·U, from its upper."""
     a = check_operand(a)
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
 
-def _qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Any:
+def _qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Array:
     """∂x: (gᵩ + Q̄·(upper triangle of gᵣ·Rᵀ − Qᵀ·gᵩ, mirrored))·R⁻ᵀ."""
     (gq, gr), (q, r) = g, y
     k = x.shape[-1]

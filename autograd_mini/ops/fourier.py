@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ..errors import ArgumentError, AutogradError, ShapeError
 from .axes import axes_of, axis_of
 from .joining import slice_along
 from .products import conjugate_if_complex, tensor_like
+
+if TYPE_CHECKING:
+    from ..core.tensor import Tensor
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform has the same factor."""
@@ -39,7 +42,7 @@ SAMPLES = tuple(
 )
 
 
-def _resize_axis(x: Any, n: int, axis: int) -> Any:
+def _resize_axis(x: Array, n: int, axis: int) -> Array:
     """Cut an axis to n elements, or fill it up with zeros."""
     size = x.shape[axis]
     if size > n:
@@ -50,7 +53,7 @@ def _resize_axis(x: Any, n: int, axis: int) -> Any:
     return np.concatenate([x, np.zeros(missing, x.dtype)], axis=axis)
 
 
-def _double_inner_frequencies(spectrum: Any, n: int, axis: int, double: float) -> Any:
+def _double_inner_frequencies(spectrum: Array, n: int, axis: int, double: float) -> Array:
     """Multiply the elements of a half spectrum that stand for two of n."""
     weights = np.full(n // 2 + 1, double, np.finfo(spectrum.dtype).dtype)
     weights[0] = 1
@@ -128,7 +131,7 @@ def length(name: str, n: Any) -> int:
     return points
 
 
-def _norm_of(name: str, norm: Any) -> str:
+def _norm_of(name: str, norm: str | None) -> str:
     """Return the name of a norm, "backward" for None."""
     if norm is not None and norm not in TRANSPOSED:
         raise ArgumentError(
@@ -137,7 +140,7 @@ def _norm_of(name: str, norm: Any) -> str:
     return norm or "backward"
 
 
-def _along_axis(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any) -> Any:
+def _along_axis(primitive: Primitive, a: Any, n: int | None, axis: int, norm: str | None) -> Tensor:
     """Apply a transform along one axis; n of None is the number of elements that belongs to x."""
     x, name = tensor_like(a), primitive.name
     axis = axis_of(name, x, axis)
@@ -148,7 +151,7 @@ def _along_axis(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any) -> A
 
 
 @implements(np.fft.fft)
-def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+def fft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
     """Discrete Fourier transform along an axis.  ∂a: the fft of g."""
     return _along_axis(fft_, a, n, axis, norm)
 
@@ -160,26 +163,26 @@ def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = No
 
 
 @implements(np.fft.rfft)
-def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+def rfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
     """Fourier transform of real elements, half of it.  ∂a: Re of the fft of g."""
     return _along_axis(rfft_, a, n, axis, norm)
 
 
 @implements(np.fft.irfft)
-def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+def irfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
     """Inverse of rfft.  ∂a: the conjugate rfft of g, twice where an element stands for a pair."""
     return _along_axis(irfft_, a, n, axis, norm)
 
 
 @implements(np.fft.hfft)
-def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
     """Fourier transform, real, of half a Hermitian signal.  ∂a: as of the irfft of ā."""
     norm = TRANSPOSED[_norm_of("hfft", norm)]
     return _along_axis(irfft_, conjugate_if_complex(tensor_like(a)), n, axis, norm)
 
 
 @implements(np.fft.ihfft)
-def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+def ihfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
     """Inverse of hfft.  ∂a: as of the conjugate of the rfft."""
     norm = TRANSPOSED[_norm_of("ihfft", norm)]
     return np.conjugate(_along_axis(rfft_, a, n, axis, norm))
@@ -200,7 +203,14 @@ def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
     return list(zip(counts, places, strict=True))
 
 
-def _over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name: str) -> Any:
+def _over_axes(
+    primitive: Primitive,
+    a: Any,
+    s: tuple[int, ...] | None,
+    axes: tuple[int, ...],
+    norm: Any,
+    name: str,
+) -> Any:
     """Apply a transform along axes, the last one first; the last axis takes the real transform."""
     x = tensor_like(a)
     todo = steps(name, x, s, axes)
@@ -216,7 +226,7 @@ def _over_axes(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, name:
 
 
 @implements(np.fft.fftn)
-def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+def fftn(a: object, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Tensor:
     """Fourier transform along axes.  ∂a: the fftn of g."""
     return _over_axes(fft_, a, s, axes, norm, "fftn")
 
@@ -228,7 +238,7 @@ def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None =
 
 
 @implements(np.fft.rfftn)
-def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
+def rfftn(a: object, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Tensor:
     """Fourier transform of real elements along axes, half of it.  ∂a: Re of the fftn of g."""
     return _over_axes(rfft_, a, s, axes, norm, "rfftn")
 
@@ -240,7 +250,9 @@ def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None 
 
 
 @implements(np.fft.fft2)
-def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+def fft2(
+    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
+) -> Tensor:
     """Fourier transform along two axes.  ∂a: the fft2 of g."""
     return _over_axes(fft_, a, s, axes, norm, "fft2")
 
@@ -252,13 +264,17 @@ def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: No
 
 
 @implements(np.fft.rfft2)
-def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+def rfft2(
+    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
+) -> Tensor:
     """Fourier transform of real elements along two axes, half of it.  ∂a: Re of the fft2 of g."""
     return _over_axes(rfft_, a, s, axes, norm, "rfft2")
 
 
 @implements(np.fft.irfft2)
-def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
+def irfft2(
+    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
+) -> Tensor:
     """Inverse of rfft2.  ∂a: the conjugate rfft2 of g, twice where an element is for a pair."""
     return _over_axes(irfft_, a, s, axes, norm, "irfft2")
 

@@ -6,7 +6,7 @@ one operation each.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,11 @@ from .reductions import running_extreme, subject
 from .selection import where as chosen
 from .unsupported import CURE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import Array, Numbers
+
 WHOLE: dict[Any, Any] = {
     np.add: np.sum,
     np.multiply: np.prod,
@@ -36,7 +41,9 @@ WHOLE: dict[Any, Any] = {
 """The functions that the method `reduce` of these ufuncs is."""
 
 
-def _fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
+def _fold_rows(
+    ufunc: Callable[..., object], x: Any, axis: int, initial: Array | None = None
+) -> list[Any]:
     """Return the results so far of a ufunc over the rows along an axis."""
     rows = list(table["unstack"](x, axis=axis)) if x.shape[axis] else []
     if initial is not None:
@@ -49,13 +56,13 @@ def _fold_rows(ufunc: Any, x: Any, axis: int, initial: Any = None) -> list[Any]:
 
 def _reduce_ufunc(
     ufunc: Any,
-    array: Any,
+    array: Tensor,
     axis: Axis = 0,
     dtype: Any = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = True,
-) -> Any:
+    where: object = True,
+) -> Array:
     """Compute `ufunc.reduce`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
     if ufunc in WHOLE:
@@ -86,7 +93,7 @@ def _reduce_ufunc(
     return np.expand_dims(y, axes) if keepdims else y
 
 
-def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     """Compute the Euclidean length, without overflow; step by step it has a kink at each 0."""
     size = stop_gradient(largest(np.abs(x), axes, keepdims=True))
     size = chosen((size == 0) | ~np.isfinite(size), 1, size)
@@ -94,7 +101,9 @@ def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return y if keepdims else np.squeeze(y, axis=axes)
 
 
-def _accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) -> Any:
+def _accumulate_ufunc(
+    ufunc: Callable[..., object], array: Tensor, axis: int = 0, dtype: object = None
+) -> Any:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
@@ -105,7 +114,9 @@ def _accumulate_ufunc(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None) 
     return np.stack(_fold_rows(ufunc, x, axis), axis=axis) if x.shape[axis] else x
 
 
-def _reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
+def _reduced_at(
+    ufunc: Any, array: object, indices: Any, axis: int = 0, dtype: object = None
+) -> Any:
     """Compute `ufunc.reduceat`: reduce from each place to the next one, or take the one there."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.reduceat", x, axis)
@@ -121,7 +132,7 @@ def _reduced_at(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any 
     return np.stack(parts, axis=axis)
 
 
-def outer(ufunc: Any, a: Any, b: Any, dtype: Any = None) -> Any:
+def outer(ufunc: object, a: object, b: object, dtype: object = None) -> Any:
     """Compute `ufunc.outer`: each element of a with each of b.  ∂: as of the ufunc, summed."""
     a, b = (check_operand(x) if dtype is None else convert_operand(x, dtype) for x in (a, b))
     return table[ufunc](np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
@@ -135,7 +146,9 @@ METHODS: dict[str, Any] = {
 }
 
 
-def call_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_method(
+    ufunc: Any, method: str, inputs: tuple[object, ...], kwargs: dict[str, Any]
+) -> Array:
     """Call a method of a ufunc, or say what to write instead."""
     name = f"np.{ufunc.__name__}"
     if method == "at":
@@ -155,7 +168,7 @@ def call_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 
 @implements(np.apply_along_axis)
 @scope("apply_along_axis")
-def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_along_axis(func1d: Any, axis: int, arr: object, *args: object, **kwargs: object) -> Any:
     """Call a function of one-dimensional slices and join what it returns.  ∂arr: the function's.
 
     Raises:
@@ -179,7 +192,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 
 @implements(np.apply_over_axes)
 @scope("apply_over_axes")
-def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+def apply_over_axes(func: Any, a: Numbers, axes: Any) -> Any:
     """Call `func(a, axis)` for one axis after the other.  ∂a: the function's.
 
     Raises:
@@ -201,7 +214,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
 
 @implements(np.piecewise)
 @scope("piecewise")
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: object, **kw: object) -> Any:
     """Apply each function to the elements that meet its condition.
 
     Each function sees its own elements only. ∂x: that of the function.

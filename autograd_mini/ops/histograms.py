@@ -7,7 +7,7 @@ of the bins, so it carries the gradient of the edges.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,13 +19,16 @@ from .conversion import convert_operand, stop_gradient
 from .nondifferentiable import plain
 from .reductions import max, min
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+
 # NumPy's stubs want literals where ours are variables.
 numpy_histogram: Any = np.histogram
 numpy_edges: Any = np.histogram_bin_edges
 numpy_histogramdd: Any = np.histogramdd
 
 
-def _plain_weights(name: str, weights: Any) -> Any:
+def _plain_weights(name: str, weights: object) -> np.ndarray:
     """Return weights as NumPy takes them.
 
     Raises:
@@ -40,7 +43,7 @@ def _plain_weights(name: str, weights: Any) -> Any:
     return plain(weights, f"np.{name}")
 
 
-def _ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
+def _ends_of(sample: Tensor, limits: Any) -> tuple[object, object]:
     """Return the first and last edge: of the range, or of the sample."""
     if limits is not None:
         first, last = (check_operand(x) for x in limits)
@@ -53,7 +56,7 @@ def _ends_of(sample: Any, limits: Any) -> tuple[Any, Any]:
     return first, last
 
 
-def _record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) -> Any:
+def _record_edges(name: str, sample: Any, bins: int, limits: Any, edges: Array) -> Array:
     """Return NumPy's edges, as a tensor if they were made of tensors."""
     if isinstance(bins, Tensor) and bins.ndim:
         return bins
@@ -68,7 +71,7 @@ def _record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Any) ->
         return y + stop_gradient(edges - y)  # to the last digit, as the counts follow NumPy's
 
 
-def _density_over(counts: Any, edges: list[Any]) -> Any:
+def _density_over(counts: np.ndarray, edges: list[Any]) -> Tensor:
     """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
@@ -78,7 +81,7 @@ def _density_over(counts: Any, edges: list[Any]) -> Any:
 
 
 @implements(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: object = None) -> Any:
     """Return the edges of bins.
 
     ∂a: the share of the smallest and of the largest element in each edge, split evenly among ties
@@ -91,8 +94,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 
 @implements(np.histogram)
 def histogram(
-    a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
-) -> tuple[Any, Any]:
+    a: object,
+    bins: Any = 10,
+    range: Any = None,
+    density: object = None,
+    weights: Numbers | None = None,
+) -> tuple[object, object]:
     """Count values in bins, or add up their weights; return this and the edges.
 
     ∂a: of the edges, as np.histogram_bin_edges; none of the counts.
@@ -113,7 +120,11 @@ def histogram(
 
 @implements(np.histogramdd)
 def histogramdd(
-    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+    sample: object,
+    bins: object = 10,
+    range: Any = None,
+    density: object = None,
+    weights: object = None,
 ) -> tuple[Any, list[Any]]:
     """Count points in boxes, or add up their weights; return this and the edges of each axis.
 
@@ -154,13 +165,13 @@ def _each_axis(bins: Any, count: int) -> list[Any]:
 
 @implements(np.histogram2d)
 def histogram2d(
-    x: Any,
-    y: Any,
+    x: object,
+    y: object,
     bins: Any = 10,
-    range: Any = None,
-    density: Any = None,
-    weights: Any = None,
-) -> tuple[Any, Any, Any]:
+    range: object = None,
+    density: object = None,
+    weights: object = None,
+) -> tuple[object, object, object]:
     """Count points of the plane in boxes; return this and the edges of both axes.
 
     ∂x: of its edges, as np.histogram_bin_edges; none of the counts  ∂y: likewise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..core.batch_rules import Params, insert_axes, one_by_one, repeat_for_all
 from ..core.extraction import read_value
 from ..core.tensor import Tensor
 from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array
 
 
 class _Array:
@@ -52,12 +55,12 @@ class Layout:
         """Transpose the indexed result so that the batch axis comes first."""
         return y if self.found == self.wanted else np.moveaxis(y, self.found, self.wanted)
 
-    def _from_front(self, y: Any) -> Any:
+    def _from_front(self, y: np.ndarray) -> np.ndarray:
         """Bring results with the new axis in front into the order that the index takes."""
         return y if self.found == self.wanted else np.moveaxis(y, self.wanted, self.found)
 
 
-def _known_booleans(mask: Any) -> Any:
+def _known_booleans(mask: Tensor) -> Any:
     """Return the values of booleans that determine a shape; ask the trace first."""
     return read_value(mask, "an index of booleans") if isinstance(mask, Tensor) else mask
 
@@ -140,7 +143,7 @@ def single(arrays: Sequence[Any], mapped: Sequence[bool]) -> bool:
 
 def getting(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+) -> Array:
     """Take from each example its elements."""
     x, *arrays = xs
     if single(arrays, mapped[1:]):
@@ -152,7 +155,7 @@ def getting(
 
 def scattering(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+) -> Array:
     """Add into zeros of each example its elements."""
     g, *arrays = xs
     if single(arrays, mapped[1:]):
@@ -165,7 +168,7 @@ def scattering(
 
 def setting(
     primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-) -> Any:
+) -> Array:
     """Put into each example its value."""
     x, value, *arrays = xs
     x = x if mapped[0] else repeat_for_all(x, size)

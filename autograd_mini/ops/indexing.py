@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index as integer
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,8 +22,11 @@ from ..errors import AutogradError, IndexingError, OperandError, ShapeError
 from .checks import demand
 from .index_batching import ARRAY, Index, getting, scattering, setting
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
-def fill_index(index: Index, arrays: tuple[Any, ...]) -> Index:
+
+def fill_index(index: Index, arrays: tuple[object, ...]) -> Index:
     """Put the arrays back into an index."""
     if not arrays:
         return index
@@ -54,7 +57,7 @@ def subscripts(index: Index, arrays: Sequence[Written]) -> str:
     return ", ".join(next(values).text if p is ARRAY else subscript(p) for p in index) or "()"
 
 
-def _shows(x: Any, arrays: Sequence[Any], index: Index) -> bool:
+def _shows(x: Written, arrays: Sequence[Any], index: Index) -> bool:
     """Tell whether x[index] is a view of x's memory, as in NumPy.
 
     A NumPy integer is an index like Python's and gives a view; an array of integers copies.
@@ -147,19 +150,21 @@ scatter: Primitive = linear(
 )
 
 
-def _set_forward(x: Any, value: Any, *arrays: Any, index: Index) -> Any:
+def _set_forward(x: np.ndarray, value: Array, *arrays: object, index: Index) -> np.ndarray:
     """Copy x and write the value at an index."""
     return replace_at(x, value, fill_index(index, arrays))
 
 
-def replace_at(x: Any, value: Any, index: Index) -> Any:
+def replace_at(x: Numbers, value: Numbers, index: Index) -> np.ndarray:
     """Copy x and write the value at an index without placeholders."""
     result = np.array(x)
     result[index] = value
     return result
 
 
-def _set_rule(g: Array, y: Array, x: Array, value: Array, *arrays: Any, index: Index) -> Any:
+def _set_rule(
+    g: Array, y: Array, x: Array, value: Array, *arrays: object, index: Index
+) -> tuple[object, ...]:
     """∂x: g outside the index  ∂value: g at the index, summed to its shape by the walk."""
     elsewhere = replace(g, g.dtype.type(0), *arrays, index=index)
     if isinstance(g, Tensor) and not isinstance(value, Tensor):  # what is recorded must be wanted
@@ -194,7 +199,7 @@ replace: Primitive = linear(
 )
 
 
-def split_index(index: Any) -> tuple[Index, tuple[Any, ...]]:
+def split_index(index: object) -> tuple[Index, tuple[Any, ...]]:
     """Split an index into its static part and the arrays in it.
 
     Raises:
@@ -237,7 +242,7 @@ def _end(part: slice, value: Any) -> int | None:
 
 
 @implements("getitem")
-def getitem_function(x: Any, index: Any) -> Any:
+def getitem_function(x: Numbers, index: object) -> Array:
     """Return x[index]."""
     if type(index) is int:
         return getitem(x, index=(index,))
@@ -248,7 +253,7 @@ def getitem_function(x: Any, index: Any) -> Any:
 TWICE: Final = "set_at: the index names a place twice, so its value is ambiguous"
 
 
-def set_at(x: Any, index: Any, value: Any) -> Any:
+def set_at(x: Numbers, index: object, value: Numbers) -> Any:
     """Return x with `value` at `index`: the recorded form of `x[index] = value`.
 
     The dtype stays x's. With an index array each place may be named once.
@@ -273,7 +278,7 @@ def set_at(x: Any, index: Any, value: Any) -> Any:
     return replace(x, fitting(value, x.dtype), *arrays, index=static)
 
 
-def fitting(value: Any, dtype: np.dtype[Any]) -> Any:
+def fitting(value: Numbers, dtype: np.dtype[np.generic]) -> Array:
     """Return a value that an array of this dtype can hold; a Python number takes the dtype.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,19 @@ from ..errors import AutogradError, OperandError, ShapeError
 from .axes import axis_of
 from .conversion import convert_operand
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
+
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     """Return the index of a range along one axis."""
     return (*(slice(None),) * axis, slice(start, stop))
 
 
-def _concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[Any]:
+def _concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[object]:
     """∂xᵢ: the part of g that came from xᵢ."""
     ends = np.cumsum([x.shape[axis] for x in xs])
     return [
@@ -89,14 +95,14 @@ unstack = linear(
 )
 
 
-def _common_axis(name: str, arrays: Any, axis: int, extra: int = 0) -> int:
+def _common_axis(name: str, arrays: Sequence[object], axis: int, extra: int = 0) -> int:
     """Check that there is something to join, and normalise the axis."""
     if not arrays:
         raise ShapeError(f"{name}: expected at least one tensor, got none")
     return axis_of(name, np.asarray(value_of(arrays[0])), axis, extra)
 
 
-def _cast_to(dtype: Any, casting: Any, parts: list[Any]) -> list[Any]:
+def _cast_to(dtype: Any, casting: Any, parts: list[object]) -> list[object]:
     """Convert the parts to the requested dtype, if one is given.
 
     Raises:
@@ -120,9 +126,9 @@ def concatenate_function(
     axis: int | None = 0,
     out: None = None,
     *,
-    dtype: Any = None,
-    casting: Any = "same_kind",
-) -> Any:
+    dtype: object = None,
+    casting: object = "same_kind",
+) -> Tensor:
     """Join tensors along an axis; None flattens them first.  ∂arrays: each its part of g."""
     parts = [check_operand(a) for a in arrays]
     if axis is None:
@@ -139,21 +145,21 @@ def stack_function(
     *,
     dtype: Any = None,
     casting: Any = "same_kind",
-) -> Any:
+) -> Tensor:
     """Join tensors of one shape along a new axis.  ∂arrays: each its slice of g."""
     parts = _cast_to(dtype, casting, [check_operand(a) for a in arrays])
     return stack(*parts, axis=_common_axis("stack", parts, axis, 1))
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def vstack(tup: Any, *, dtype: object = None, casting: object = "same_kind") -> Any:
     """Join along the first axis, vectors as rows.  ∂: each its part of g."""
     rows = [np.atleast_2d(check_operand(a)) for a in tup]
     return concatenate_function(rows, 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
+def hstack(tup: Any, *, dtype: object = None, casting: object = "same_kind") -> Any:
     """Join along the second axis, vectors along their only one.  ∂: each its part of g."""
     parts = [np.atleast_1d(check_operand(a)) for a in tup]
     axis = 0 if parts and parts[0].ndim == 1 else 1
@@ -207,7 +213,7 @@ def _number_of_parts(sections: Any) -> int:
 
 
 @implements(np.split)
-def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[object]:
     """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
@@ -220,7 +226,7 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[An
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[object]:
     """Cut into nearly equal parts, longer ones first, or at places.  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     axis = axis_of("split", ary, axis)
@@ -234,7 +240,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements("unstack", *numpy_functions("unstack"))
-def unstack_function(x: Any, /, *, axis: int = 0) -> Any:
+def unstack_function(x: Numbers, /, *, axis: int = 0) -> tuple[object, ...]:
     """Return the slices along an axis: one operation.  ∂x: the slices' g, stacked."""
     return unstack(x, axis=axis_of("unstack", x, axis))
 
@@ -275,7 +281,7 @@ def _depth_of(arrays: Any) -> tuple[int, int]:
 
 @implements(np.block)
 @scope("block")
-def block(arrays: Any) -> Any:
+def block(arrays: object) -> Any:
     """Put a matrix together from blocks: innermost lists join along the last axis, and so on.
 
     ∂arrays: each its part of g.

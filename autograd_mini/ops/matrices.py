@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,14 @@ from ..core.record import value_of
 from ..errors import GradientError, MatrixError
 from .selection import where
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+
 RAISING: set[Callable[..., Any]] = set()
 """Forwards that raise for some values, which a function may want to know."""
 
 
-def lapack(function: Callable[..., Any]) -> Callable[..., Any]:
+def lapack(function: Callable[..., object]) -> Callable[..., object]:
     """Make a forward whose LinAlgError is ours, and names the function and the shapes."""
     name = function.__name__
 
@@ -47,17 +50,17 @@ def conj(x: Any) -> Any:
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
-def adjoint(x: Any) -> Any:
+def adjoint(x: Numbers) -> Array:
     """Return the conjugate transpose of each matrix."""
     return conj(x).mT
 
 
-def unit(x: Any) -> Any:
+def unit(x: Any) -> Array:
     """Return where the diagonal of a square matrix like x is, as booleans."""
     return np.eye(x.shape[-1], dtype=bool)
 
 
-def diagonal_of(x: Any) -> Any:
+def diagonal_of(x: Numbers) -> Any:
     """Return the diagonal of each matrix."""
     return np.diagonal(x, axis1=-2, axis2=-1)
 
@@ -67,12 +70,12 @@ def diagonal_matrix(x: Any) -> Any:
     return where(unit(x), x[..., None], 0)
 
 
-def off_diagonal(x: Any) -> Any:
+def off_diagonal(x: Numbers) -> Array:
     """Put zeros on the diagonal."""
     return where(unit(x), 0, x)
 
 
-def hermitian_of(x: Any, lower: bool) -> Any:
+def hermitian_of(x: Numbers, lower: bool) -> Array:
     """Mirror one triangle of each matrix; imaginary parts on the diagonal do not count."""
     strict = _strict_triangle(x, lower)
     half = where(strict, x, 0)
@@ -87,7 +90,7 @@ def one_triangle(g: Array, lower: bool) -> Array:
     return where(_strict_triangle(g, lower), g + adjoint(g), where(unit(g), np.real(g), 0))
 
 
-def _strict_triangle(x: Any, lower: bool) -> Any:
+def _strict_triangle(x: Any, lower: bool) -> np.ndarray:
     """Return where one triangle is, without the diagonal, as booleans."""
     below = np.tri(x.shape[-1], k=-1, dtype=bool)
     return below if lower else below.T
@@ -98,20 +101,20 @@ def rounding(x: Any, n: int = 1) -> float:
     return n * float(np.finfo(x.dtype).eps)
 
 
-def vanishing(x: Any, scale: Any, n: int = 1) -> Any:
+def vanishing(x: Any, scale: Any, n: int = 1) -> Array:
     """Return x with exact zeros where it is nothing but rounding next to the largest of `scale`."""
     largest = np.max(np.abs(scale), axis=-1, keepdims=True)
     small = np.abs(x) <= rounding(x, n) * (largest if x.ndim == scale.ndim else largest[..., None])
     return where(small, 0, x)
 
 
-def gaps(w: Any) -> Any:
+def gaps(w: Any) -> Array:
     """Return wⱼ − wᵢ, exactly 0 where they are equal up to rounding, and 1 on the diagonal."""
     differences = w[..., None, :] - w[..., :, None]
     return where(unit(w), 1, vanishing(differences, w, w.shape[-1]))
 
 
-def among_equals(w: Any) -> Any:
+def among_equals(w: Numbers) -> np.ndarray:
     """Return which pairs of values are equal up to rounding; a value alone makes no pair."""
     equal = gaps(w) == 0
     return equal | (unit(w) & np.any(equal, axis=-1, keepdims=True))
@@ -123,13 +126,13 @@ def share_evenly(g: Array, w: Array) -> Array:
     return ((equal / np.sum(equal, axis=-1, keepdims=True)) @ g[..., None])[..., 0]
 
 
-def size_of(x: Any) -> Any:
+def size_of(x: Any) -> Array:
     """Return the largest absolute value in each matrix, the axes kept; of vectors, over all."""
     over = tuple(range(max(x.ndim - 2, 0), x.ndim))
     return np.max(np.abs(x), axis=over, keepdims=True, initial=0)
 
 
-def demand_zero(x: Any, size: Any, message: str) -> None:
+def demand_zero(x: Numbers, size: Numbers, message: str) -> None:
     """Raise if a component of the cotangent is there that belongs to an arbitrary choice.
 
     It is there by the form of the loss, whatever the values, so that one example of `vmap` tells.
@@ -148,7 +151,7 @@ def quotient(name: str, message: str) -> Primitive:
     What is no more than rounding of numbers of the third operand's size counts as 0.
     """
 
-    def forward(m: Any, d: Any, size: Any) -> Any:
+    def forward(m: Any, d: Any, size: Any) -> Array:
         shape = np.broadcast_shapes(np.shape(m), np.shape(d), np.shape(size))
         if np.shape(m) != shape and np.shape(d) != shape:
             m = np.broadcast_to(m, shape)
@@ -188,7 +191,7 @@ over_distinct = quotient(
 )
 
 
-def check_determined(m: Any, equal: Any, size: Any) -> Any:
+def check_determined(m: object, equal: object, size: object) -> Any:
     """Return m, which must be 0 where it turns equal values among themselves."""
     return over_distinct(m, where(equal, 0, np.ones_like(size)), size)
 

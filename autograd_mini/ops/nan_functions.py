@@ -5,7 +5,7 @@ An element that is NaN gets the gradient 0.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from .reductions import count_elements, subject
 from .reductions import max as largest
 from .reductions import min as smallest
 from .selection import where as chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
 
 enter(np.nanargmax, "axis", "out", "keepdims")
 enter(np.nanargmin, "axis", "out", "keepdims")
@@ -36,7 +42,7 @@ def _fill_nan(x: Any, value: float) -> Any:
     return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
 
 
-def _ignoring(function: Any, of: Any, neutral: int) -> Any:
+def _ignoring(function: Any, of: object, neutral: int) -> Any:
     """Make the function that sums or multiplies the elements that are not NaN."""
 
     @implements(function)
@@ -49,7 +55,7 @@ def _ignoring(function: Any, of: Any, neutral: int) -> Any:
         keepdims: bool = False,
         initial: Any = None,
         where: Any = True,
-    ) -> Any:
+    ) -> Tensor:
         given = {"keepdims": keepdims, "initial": initial, "where": where}
         return table[of](_fill_nan(subject(a), neutral), axis, dtype, **given)
 
@@ -80,14 +86,14 @@ def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = N
 @implements(np.nanmean)
 @scope("nanmean")
 def nanmean(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     keepdims: bool = False,
     *,
-    where: Any = True,
-) -> Any:
+    where: object = True,
+) -> Tensor:
     """Compute the mean of the non-NaN elements.  ∂x: g/n, 0 at NaN."""
     x = subject(a)
     axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
@@ -95,7 +101,14 @@ def nanmean(
 
 
 def _extreme_of_numbers(
-    name: str, of: Any, a: Any, axis: Axis, keepdims: bool, initial: Any, where: Any, worst: float
+    name: str,
+    of: Callable[..., object],
+    a: object,
+    axis: Axis,
+    keepdims: bool,
+    initial: float | None,
+    where: bool,
+    worst: float,
 ) -> Any:
     """Take the largest or smallest number, ignoring NaN; NaN where all are NaN."""
     x = subject(a)
@@ -113,13 +126,13 @@ def _extreme_of_numbers(
 @implements(np.nanmax)
 @scope("nanmax")
 def nanmax(
-    a: Any,
+    a: object,
     axis: Axis = None,
     out: None = None,
     keepdims: bool = False,
     initial: Any = None,
     where: Any = True,
-) -> Any:
+) -> Tensor:
     """Take the largest non-NaN element.  ∂x: g at the largest, split evenly among ties."""
     return _extreme_of_numbers("nanmax", largest, a, axis, keepdims, initial, where, -np.inf)
 
@@ -127,18 +140,18 @@ def nanmax(
 @implements(np.nanmin)
 @scope("nanmin")
 def nanmin(
-    a: Any,
+    a: object,
     axis: Axis = None,
     out: None = None,
     keepdims: bool = False,
     initial: Any = None,
     where: Any = True,
-) -> Any:
+) -> Tensor:
     """Take the smallest non-NaN element.  ∂x: g at the smallest, split evenly among ties."""
     return _extreme_of_numbers("nanmin", smallest, a, axis, keepdims, initial, where, np.inf)
 
 
-def _spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
+def _spread_of_numbers(function: Any, of: object, doc: str) -> Any:
     """Make the variance or standard deviation that ignores NaN."""
 
     @implements(function)
@@ -154,7 +167,7 @@ def _spread_of_numbers(function: Any, of: Any, doc: str) -> Any:
         where: Any = True,
         mean: Any = None,
         correction: float | None = None,
-    ) -> Any:
+    ) -> Tensor:
         x = subject(a)
         axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
         mask = numbers(x, where)

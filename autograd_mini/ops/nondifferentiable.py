@@ -6,7 +6,7 @@ They are recorded, so that every computation can be drawn, and carry no gradient
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .conversion import astype
 from .picking import take
 from .rearranging import plain_value
 from .reductions import subject
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
 COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.equal, "=", operator.eq),
@@ -95,7 +98,7 @@ def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primi
     )
 
     @implements(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         static = dict(zip(names, args[operands:], strict=False)) | kwargs
         if static.pop("out", None) is not None:
             raise UnsupportedError(
@@ -107,7 +110,7 @@ def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primi
     return row
 
 
-def _count_code(x: Written, **static: Any) -> str:
+def _count_code(x: Written, **static: object) -> str:
     """Return a count as a NumPy integer."""
     given = "".join(f", {name}={value!r}" for name, value in static.items())
     return f"np.asarray(np.count_nonzero({x}{given}))[()]"
@@ -225,7 +228,7 @@ def _on_values(function: Any) -> Any:
     """Make the function that calls NumPy's with values in place of tensors."""
     name = f"np.{function.__name__}"
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> Any:
         if function in SHAPES_ONLY:
             return function(*map(value_of, args), **{k: value_of(v) for k, v in kwargs.items()})
         return function(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
@@ -235,7 +238,7 @@ def _on_values(function: Any) -> Any:
 
 
 @implements(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
+def full_like(a: object, fill_value: Numbers, dtype: Any = None, **kwargs: Any) -> Array:
     """Repeat a value to the shape of `a`; a tensor's gradient flows through."""
     kind = np.result_type(value_of(a)) if dtype is None else np.dtype(dtype)
     if not isinstance(fill_value, Tensor):
@@ -273,7 +276,7 @@ class UniqueInverse(NamedTuple):
 
 @implements(np.unique)
 def unique(
-    ar: Any,
+    ar: Numbers,
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
@@ -294,39 +297,39 @@ def unique(
 
 
 @implements(np.unique_values)
-def unique_values(x: Any) -> Any:
+def unique_values(x: Numbers) -> Tensor:
     """Return the different elements, NaN each for itself.  ∂x: g at the first of each."""
     return unique(x, equal_nan=False, sorted=False)
 
 
 @implements(np.unique_counts)
-def unique_counts(x: Any) -> Any:
+def unique_counts(x: Numbers) -> UniqueCounts:
     """Return the different elements and how often each is there.  ∂x: g at the first of each."""
     return UniqueCounts(*unique(x, return_counts=True, equal_nan=False))
 
 
 @implements(np.unique_inverse)
-def unique_inverse(x: Any) -> Any:
+def unique_inverse(x: object) -> Any:
     """Return the different elements and the number of each element.  ∂x: g at the first of each."""
     return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False))
 
 
 @implements(np.unique_all)
-def unique_all(x: Any) -> Any:
+def unique_all(x: Numbers) -> UniqueAll:
     """Return the different elements, their places, numbers and counts.  ∂x: g at the first."""
     return UniqueAll(*unique(x, True, True, True, equal_nan=False))
 
 
 @implements(np.union1d)
 @scope("union1d")
-def union1d(ar1: Any, ar2: Any) -> Any:
+def union1d(ar1: object, ar2: object) -> Tensor:
     """Return the different elements of both.  ∂: g at the first of each."""
     return unique(np.concatenate([np.ravel(subject(ar1)), np.ravel(subject(ar2))]))
 
 
 @implements(np.intersect1d)
 def intersect1d(
-    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
+    ar1: object, ar2: object, assume_unique: bool = False, return_indices: bool = False
 ) -> Any:
     """Return the elements that both have.  ∂ar1: g at the first of each  ∂ar2: 0."""
     x, other = subject(ar1), subject(ar2)
@@ -338,7 +341,7 @@ def intersect1d(
 
 
 @implements(np.setdiff1d)
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+def setdiff1d(ar1: Numbers, ar2: Numbers, assume_unique: bool = False) -> Array:
     """Return the elements that only the first has.  ∂ar1: g at the first of each."""
     x = np.ravel(subject(ar1)) if assume_unique else unique(ar1)
     inside = np.isin(plain_value("np.setdiff1d", x), plain_value("np.setdiff1d", subject(ar2)))
@@ -347,7 +350,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 
 @implements(np.setxor1d)
 @scope("setxor1d")
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+def setxor1d(ar1: object, ar2: object, assume_unique: bool = False) -> Tensor:
     """Return the elements that only one of both has.  ∂: g at the first of each."""
     x, other = (np.ravel(subject(a)) if assume_unique else unique(a) for a in (ar1, ar2))
     return unique(np.concatenate([setdiff1d(x, other, True), setdiff1d(other, x, True)]))

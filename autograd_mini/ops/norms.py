@@ -26,7 +26,7 @@ from .shapes import expand_dims
 Axes = tuple[int, ...]
 
 
-def _length_forward(x: Any, *, axis: Axes, keepdims: bool) -> Any:
+def _length_forward(x: Array, *, axis: Axes, keepdims: bool) -> Array:
     """Return the square root of the sum of squares."""
     return np.sqrt(add_reduce((np.conj(x) * x).real, axis=axis, keepdims=keepdims))
 
@@ -55,21 +55,21 @@ length = general(
 )
 
 
-def _floating(a: Any) -> Any:
+def _floating(a: object) -> Any:
     """Return an operand in floating point, as norms have it."""
     x = check_operand(a)
     x = x if hasattr(x, "dtype") else np.asarray(x)[()]
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
-def _absolute_power_forward(x: Any, *, order: float) -> Any:
+def _absolute_power_forward(x: np.ndarray, *, order: float) -> np.ndarray:
     """Compute |x|ᵖ of real numbers."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers")
     return np.abs(x) ** order
 
 
-def _signed_power_forward(x: Any, *, order: float) -> Any:
+def _signed_power_forward(x: np.ndarray, *, order: float) -> np.ndarray:
     """Compute sign x·|x|ᵖ of real numbers; 0 at 0."""
     if np.iscomplexobj(x):
         raise TypeError("it is defined for real numbers")
@@ -101,7 +101,7 @@ signed_power: Primitive = elementwise(
 )
 
 
-def _power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _power_norm(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
     """Return (Σ |x|ᵖ)^(1/p); no derivatives where the norm is 0."""
     over = np.all if p > 0 else np.any
     zero = over(np.equal(x, 0), axis=axis, keepdims=True)
@@ -114,14 +114,14 @@ def _power_norm(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
-def largest(x: Any, axis: Axes, keepdims: bool = False) -> Any:
+def largest(x: Any, axis: Axes, keepdims: bool = False) -> Tensor:
     """Return the largest of non-negative numbers over axes, 0 of none."""
     if x.size:
         return np.max(x, axis=axis, keepdims=keepdims)
     return np.max(x, axis=axis, keepdims=keepdims, initial=0)
 
 
-def _norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _norm_over(x: Tensor, p: float | None, axis: Axes, keepdims: bool) -> Tensor:
     """Return the vector norm of order p over axes.
 
     Raises:
@@ -135,7 +135,7 @@ def _norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
 
 
 @scope("norm")
-def _other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
+def _other_norm_over(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
     """Return the vector norm of any order but 2."""
     if p == np.inf:
         return largest(np.abs(x), axis, keepdims)
@@ -149,14 +149,14 @@ def _other_norm_over(x: Any, p: Any, axis: Axes, keepdims: bool) -> Any:
     return _power_norm(x, p, axis, keepdims)
 
 
-def nuclear(x: Any) -> Any:
+def nuclear(x: Any) -> Tensor:
     """Sum the singular values. Those that are 0 up to rounding are at a kink: no gradient."""
     s = np.linalg.svdvals(x)
     limit = rounding(s, max(x.shape[-2:])) * largest(s, (s.ndim - 1,), True)
     return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)
 
 
-def _norm_of_matrices(x: Any, order: Any) -> Any:
+def _norm_of_matrices(x: Any, order: Any) -> Tensor:
     """Return the norm, not the length, of each matrix in the last two axes.
 
     Raises:
@@ -178,7 +178,7 @@ def _norm_of_matrices(x: Any, order: Any) -> Any:
     )
 
 
-def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Any:
+def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Tensor:
     """Return the norm of the matrices in two axes, the first the rows."""
     places = tuple(sorted(axis))
     if order is None or (isinstance(order, str) and order in ("fro", "f")):
@@ -189,7 +189,7 @@ def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Any:
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the norm of vectors (one axis) or matrices (two); without order and axis, the length.
 
     Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
@@ -228,7 +228,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: An
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") -> Any:
     """Return the norm of each matrix in the last two axes.
 
     ∂x: x/y for 'fro', 0 at 0; U·Vᴴ for 'nuc'; even among ties for the others.
@@ -239,7 +239,7 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 
 @implements(np.linalg.cond)
 @scope("cond")
-def cond(x: Any, p: Any = None) -> Any:
+def cond(x: Any, p: Any = None) -> Tensor:
     """Return the condition number in a norm, inf for a singular matrix.
 
     ∂x: those of |x|·|x⁻¹|, for p None or ±2 of the ratio of singular values; 0 where it is inf.
@@ -262,7 +262,7 @@ def cond(x: Any, p: Any = None) -> Any:
 
 
 @implements(np.linalg.matrix_rank)
-def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:  # noqa: N803  # NumPy's name
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:  # noqa: N803  # NumPy's name
     """Count the singular values above a limit.  No gradient: it is read from the values."""
     A, tol, rtol = (t.data if isinstance(t, Tensor) else t for t in (A, tol, rtol))
     return np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol)

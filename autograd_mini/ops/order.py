@@ -6,7 +6,7 @@ The gradient follows the elements: what a quantile lies between is picked, the t
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +25,11 @@ from .reductions import subject
 from .selection import where as chosen
 from .statistics import weights_over
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
-def _along(a: Any, axis: int | None) -> tuple[Any, int]:
+
+def _along(a: object, axis: int | None) -> tuple[Any, int]:
     """Return a tensor, flattened for None, and the axis."""
     x = subject(a)
     return (np.ravel(x), 0) if axis is None else (x, axis_of("sort", x, axis))
@@ -34,7 +37,7 @@ def _along(a: Any, axis: int | None) -> tuple[Any, int]:
 
 @implements(np.sort)
 def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
+    a: Numbers, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
 ) -> Any:
     """Sort along an axis.  ∂x: g, each element's own."""
     x, axis = _along(a, axis)
@@ -43,8 +46,8 @@ def sort(
 
 @implements(np.partition)
 def partition(
-    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
-) -> Any:
+    a: Numbers, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
+) -> Tensor:
     """Put the element of rank `kth` in its place, smaller ones before it.  ∂x: each one's own g."""
     x, axis = _along(a, axis)
     return take_along_axis(x, np.argpartition(x, kth, axis, kind, order), axis)
@@ -100,7 +103,7 @@ def position(method: str, n: Any, q: Any) -> Any:
     return v if method == "linear" else np.clip(v, 0, n - 1)  # whose bounds have the slope 0
 
 
-def _rows_of(x: Any, axes: tuple[int, ...]) -> Any:
+def _rows_of(x: Array, axes: tuple[int, ...]) -> Any:
     """Return x with the axes that are reduced as one, the last."""
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     moved = x if kept + axes == tuple(range(x.ndim)) else np.transpose(x, kept + axes)
@@ -108,12 +111,12 @@ def _rows_of(x: Any, axes: tuple[int, ...]) -> Any:
     return np.reshape(moved, (*(x.shape[i] for i in kept), n))
 
 
-def _reduced_shape(x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+def _reduced_shape(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """Return the shape of x without the axes that are reduced, or with 1 for each."""
     return tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
 
 
-def _not_a_number(rows: Any, result: Any) -> Any:
+def _not_a_number(rows: Array, result: Tensor) -> Any:
     """Put NaN where the sorted values contain one: it sorts to the end."""
     if rows.dtype.kind not in "fc":
         return result
@@ -147,7 +150,7 @@ def _weighted_places(weights: Any, q: Any) -> Any:
     return np.minimum(places, weights.shape[-1] - 1)
 
 
-def _take_last_axis(rows: Any, places: Any) -> Any:
+def _take_last_axis(rows: Array, places: Array) -> Any:
     """Return the elements at places along the last axis, which are the same for all rows or not."""
     places = astype(places, np.intp)
     if places.ndim != 1:
@@ -155,7 +158,7 @@ def _take_last_axis(rows: Any, places: Any) -> Any:
     return getitem_function(rows, (..., places))
 
 
-def _blend_neighbours(rows: Any, v: Any, dtype: Any) -> Any:
+def _blend_neighbours(rows: Array, v: Array, dtype: object) -> Any:
     """Return what lies at the positions v of sorted rows, between two elements.
 
     ∂rows: 1 − γ below and γ above, where γ is the fraction of v  ∂v: the difference of the two.
@@ -172,7 +175,7 @@ def _blend_neighbours(rows: Any, v: Any, dtype: Any) -> Any:
     return chosen(share == 0, below, between)
 
 
-def _slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
+def _slope_at(rows: Any, low: Any, share: Tensor, below: Tensor) -> Tensor:
     """Return how much sorted rows rise behind the place `low`.
 
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
@@ -192,7 +195,14 @@ def _slope_at(rows: Any, low: Any, share: Any, below: Any) -> Any:
 
 
 def _quantiles(
-    name: str, a: Any, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any, ignore: bool
+    name: str,
+    a: object,
+    q: Any,
+    axis: Axis,
+    method: str,
+    keepdims: bool,
+    weights: object,
+    ignore: bool,
 ) -> Any:
     """Compute quantiles over axes; their own axes come first.
 
@@ -252,16 +262,16 @@ def _quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> A
     @implements(function)
     @scope(name)
     def quantile(
-        a: Any,
-        q: Any,
+        a: Numbers,
+        q: Numbers,
         axis: Axis = None,
         out: None = None,
         overwrite_input: bool = False,
         method: str = "linear",
         keepdims: bool = False,
         *,
-        weights: Any = None,
-    ) -> Any:
+        weights: Numbers | None = None,
+    ) -> Tensor:
         chances = _probabilities(name, q, highest)
         return _quantiles(name, a, chances, axis, method, bool(keepdims), weights, ignore)
 
@@ -284,7 +294,7 @@ nanpercentile = _quantile_function(
 @implements(np.median)
 @scope("median")
 def median(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
     out: None = None,
     overwrite_input: bool = False,
@@ -309,12 +319,12 @@ def median(
 @implements(np.nanmedian)
 @scope("nanmedian")
 def nanmedian(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
     out: None = None,
     overwrite_input: bool = False,
     keepdims: bool = False,
-) -> Any:
+) -> Tensor:
     """Take the median along axes, ignoring NaN; NaN where no number is left.
 
     ∂x: g at the middle element, ½ each at two.

@@ -7,7 +7,7 @@ elements goes on one axis after the other, as in NumPy.
 from __future__ import annotations
 
 from operator import index as integer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .indexing import getitem, replace
 from .joining import slice_along
 from .rearranging import plain_value
 from .reductions import subject
+
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
 Widths = list[tuple[int, int]]
 
@@ -75,14 +78,14 @@ def _widths(x: Any, pad_width: Any) -> Widths:
     return found
 
 
-def _join_nested(values: Any) -> Any:
+def _join_nested(values: object) -> Array:
     """Return nested sequences that contain tensors as one tensor."""
     if isinstance(values, (list, tuple)):
         return np.stack(np.broadcast_arrays(*map(_join_nested, values)))
     return values if isinstance(values, Tensor) else plain_array(values)
 
 
-def _pairs_of(name: str, values: Any, x: Any) -> Any:
+def _pairs_of(name: str, values: object, x: Any) -> Array:
     """Return values for before and behind of each axis, in the dtype of x.
 
     Raises:
@@ -99,7 +102,7 @@ def _pairs_of(name: str, values: Any, x: Any) -> Any:
     return convert_operand(pairs, x.dtype)
 
 
-def _repeating(x: Any, width: Widths, mode: str) -> Any:
+def _repeating(x: Any, width: Widths, mode: str) -> Tensor:
     """Put elements around again: each of the result is one of x's."""
     places = []
     for n, pair in zip(x.shape, width, strict=True):
@@ -120,7 +123,7 @@ def _repeat_axis(x: Any, axis: int, n: int) -> Any:
     return np.broadcast_to(x, tuple(n if i == axis else m for i, m in enumerate(x.shape)))
 
 
-def constant(x: Any, width: Widths, values: Any) -> Any:
+def constant(x: Any, width: Widths, values: Numbers) -> Any:
     """Put a constant around."""
     pairs = _pairs_of("constant_values", values, x)
     if not isinstance(pairs, Tensor):
@@ -134,7 +137,7 @@ def constant(x: Any, width: Widths, values: Any) -> Any:
     return x
 
 
-def ramp(x: Any, width: Widths, values: Any) -> Any:
+def ramp(x: Any, width: Widths, values: Numbers) -> Any:
     """Go from the element at the edge straight to an end value."""
     pairs = _pairs_of("end_values", values, x)
     if x.dtype.kind == "b":  # what is not 0 is True
@@ -155,7 +158,7 @@ def ramp(x: Any, width: Widths, values: Any) -> Any:
     return x
 
 
-def _statistic(x: Any, width: Widths, mode: str, stat_length: Any) -> Any:
+def _statistic(x: Any, width: Widths, mode: str, stat_length: object) -> Any:
     """Put a statistic of the elements near each edge around."""
     lengths = np.broadcast_to(np.asarray(stat_length, object), (x.ndim, 2))
     for axis, pair in enumerate(width):
@@ -193,7 +196,7 @@ def odd(x: Any, width: Widths, mode: str) -> Any:
 
 @implements(np.pad)
 @scope("pad")
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+def pad(array: Numbers, pad_width: object, mode: object = "constant", **kwargs: Any) -> Any:
     """Put something around the elements.  ∂array: g at each element, and where it was put again.
 
     Raises:

@@ -5,7 +5,7 @@ An index computed from a tensor is an operand, so that it is part of the graph.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +22,14 @@ from .index_batching import ARRAY
 from .indexing import getitem_function, scatter
 from .shapes import common_shape
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+
 
 @implements(np.take)
 def take(
-    a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise"
-) -> Any:
+    a: Numbers, indices: Numbers, axis: int | None = None, out: None = None, mode: str = "raise"
+) -> Array:
     """Return the elements at integer indices along an axis, or of the flattened tensor.
 
     ∂a: g added where each element came from.
@@ -41,7 +44,7 @@ def take(
     return getitem_function(a, (*(slice(None),) * axis, indices))
 
 
-def _wrap_indices(indices: Any, a: Any, axis: int, mode: str) -> Any:
+def _wrap_indices(indices: Array, a: Any, axis: int, mode: str) -> Any:
     """Bring indices into the length of an axis: 'clip' and 'wrap' as np.take; 'raise' leaves them.
 
     Raises:
@@ -111,7 +114,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
 
 
 @implements(np.compress)
-def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
+def compress(condition: Numbers, a: Numbers, axis: int | None = None, out: None = None) -> Tensor:
     """Return the slices along an axis where a one-dimensional condition holds.  ∂a: g there.
 
     Raises:
@@ -139,13 +142,13 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) 
 
 
 @implements(np.extract)
-def extract(condition: Any, arr: Any) -> Any:
+def extract(condition: Numbers, arr: Numbers) -> Tensor:
     """Return the elements where a condition holds, along one axis.  ∂arr: g there, 0 elsewhere."""
     return compress(np.ravel(condition), np.ravel(arr))
 
 
 @implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(x: object, /, weights: Any = None, minlength: int = 0) -> Any:
     """Count each number, or add up its weights.  ∂weights: g at the number.
 
     The result's length depends on the numbers, so a tensor of them is read.
@@ -164,7 +167,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
 
 
 @implements(np.choose)
-def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Tensor:
     """Pick, place by place, from the choice whose number stands in `a`.  ∂choices: g where picked.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from .conversion import astype
 from .convolution import convolve
 from .products import tensor_like
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
-def coefficients(name: str, p: Any) -> Any:
+
+def coefficients(name: str, p: Any) -> Array:
     """Return the coefficients of a polynomial, a number or a vector, as a vector.
 
     Raises:
@@ -37,7 +40,7 @@ def coefficients(name: str, p: Any) -> Any:
 
 @implements(np.polyval)
 @scope("polyval")
-def polyval(p: Any, x: Any) -> Any:
+def polyval(p: Any, x: Numbers) -> Array:
     """Evaluate a polynomial at x by Horner's rule.  ∂p: powers of x  ∂x: the derivative."""
     p = coefficients("polyval", p)
     if isinstance(x, np.poly1d):
@@ -61,7 +64,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @implements(np.polyint)
 @scope("polyint")
-def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+def polyint(p: Numbers, m: int = 1, k: object = None) -> Any:
     """Integrate a polynomial m times, with constants k.  ∂p: g over the new powers  ∂k: likewise.
 
     Raises:
@@ -78,7 +81,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-def _order_of(name: str, m: Any) -> int:
+def _order_of(name: str, m: int) -> int:
     """Return how many times, 0 or more."""
     times = index(m) if not isinstance(m, float) else int(m)
     if times < 0:
@@ -95,21 +98,21 @@ def _pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 @implements(np.polyadd)
-def polyadd(a1: Any, a2: Any) -> Any:
+def polyadd(a1: object, a2: object) -> Any:
     """Add polynomials.  ∂: the part of g of the same powers."""
     a, b = _pad_shorter(coefficients("polyadd", a1), coefficients("polyadd", a2))
     return a + b
 
 
 @implements(np.polysub)
-def polysub(a1: Any, a2: Any) -> Any:
+def polysub(a1: object, a2: object) -> Any:
     """Subtract polynomials.  ∂: the part of g of the same powers, negative for the second."""
     a, b = _pad_shorter(coefficients("polysub", a1), coefficients("polysub", a2))
     return a - b
 
 
 @implements(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
+def polymul(a1: object, a2: object) -> Any:
     """Multiply polynomials.  ∂: the convolution of g with the other one, reversed.
 
     Leading zeros are cut off, so that the values are looked at.
@@ -128,7 +131,7 @@ def trim_zeros(p: Any) -> Any:
 
 @implements(np.polydiv)
 @scope("polydiv")
-def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
+def polydiv(u: Any, v: Any) -> tuple[object, object]:
     """Return quotient and remainder of polynomials.  ∂: as of the long division, step by step.
 
     Leading zeros of the remainder are cut off as in NumPy, so that its values are looked at.
@@ -149,7 +152,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 
 
 @implements(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
     """Powers of x as columns, N of them, falling by default.  ∂x: n·xⁿ⁻¹·g, summed."""
     x = tensor_like(x)
     if x.ndim != 1:
@@ -162,7 +165,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
 
 @implements(np.poly)
 @scope("poly")
-def poly(seq_of_zeros: Any) -> Any:
+def poly(seq_of_zeros: Numbers) -> Any:
     """Return the polynomial with these roots, or of a matrix' eigenvalues.  ∂: products of others.
 
     Whether complex roots are conjugate pairs, so that the result is real, is seen from the values.
@@ -214,7 +217,7 @@ roots_ = general(
 
 
 @implements(np.roots)
-def roots(p: Any) -> Any:
+def roots(p: Numbers) -> Any:
     """Return the roots of a polynomial.  ∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ); an error at a multiple root.
 
     Leading zeros are cut off, so that the values are looked at; their gradient is 0.
@@ -236,7 +239,7 @@ def polyfit(
     deg: Any,
     rcond: Any = None,
     full: bool = False,
-    w: Any = None,
+    w: object = None,
     cov: Any = False,
 ) -> Any:
     """Fit a polynomial by least squares.  ∂y: the transposed pseudo-inverse of the powers of x.

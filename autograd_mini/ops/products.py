@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..errors import ArgumentError, AutogradError, ShapeError
 from .axes import axis_of, places_of
 from .elementwise import multiply
 from .shapes import reshape, reshape_function
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 
 def conjugate_if_complex(x: Any) -> Any:
@@ -80,7 +83,7 @@ def _as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any, /) -> Any:
+def inner(a: Any, b: Any, /) -> Tensor:
     """Sum products over the last axes of both.  ∂a: g·b  ∂b: gᵀ·a."""
     a, b = tensor_like(a), tensor_like(b)
     if not a.ndim or not b.ndim:
@@ -89,20 +92,20 @@ def inner(a: Any, b: Any, /) -> Any:
 
 
 @implements(np.outer)
-def outer(a: Any, b: Any, out: None = None) -> Any:
+def outer(a: Numbers, b: Numbers, out: None = None) -> Tensor:
     """Multiply each element of a by each of b.  ∂a: g·b  ∂b: gᵀ·a."""
     return multiply(np.ravel(tensor_like(a))[:, None], np.ravel(tensor_like(b))[None, :])
 
 
 @implements(np.vdot)
-def vdot(a: Any, b: Any, /) -> Any:
+def vdot(a: Numbers, b: Numbers, /) -> Tensor:
     """Sum ā·b over all elements.  ∂a: g·b, conjugated  ∂b: g·ā."""
     a, b = np.ravel(tensor_like(a)), np.ravel(tensor_like(b))
     return matmul(conjugate_if_complex(a), b)
 
 
 @implements(np.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """Sum ā·b over an axis of stacks of vectors.  ∂a: g·b, conjugated  ∂b: g·ā."""
     a, b = tensor_like(x1), tensor_like(x2)
     if axis != -1:
@@ -112,7 +115,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 @implements(*numpy_functions("matvec"))  # NumPy 2.2
-def matvec(x1: Any, x2: Any, /) -> Any:
+def matvec(x1: Numbers, x2: Numbers, /) -> Any:
     """Multiply stacks of matrices by stacks of vectors.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = tensor_like(x1), tensor_like(x2)
     _check_vectors("matvec", b)
@@ -188,7 +191,7 @@ def _in_space(x: Any) -> Any:
     return x if x.shape[-1] == 3 else np.concatenate([x, np.zeros_like(x[..., :1])], axis=-1)
 
 
-def rows(x: Any) -> Any:
+def rows(x: Any) -> np.ndarray:
     """Return a batch of matrices as one tall matrix; sizes written out, as −1 fails for size 0."""
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
@@ -240,7 +243,7 @@ matmul = multilinear(
 table[np.matmul] = matmul.call
 
 
-def tensor_like(x: Any) -> Any:
+def tensor_like(x: Numbers) -> Any:
     """Return an operand that has a shape: a plain number becomes a NumPy one, as NumPy does.
 
     So does what stands for a number in a trace.
@@ -253,7 +256,7 @@ def tensor_like(x: Any) -> Any:
 
 
 @implements(np.dot)
-def dot(a: Any, b: Any, out: None = None) -> Any:
+def dot(a: Any, b: Any, out: None = None) -> Tensor:
     """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = check_operand(a), check_operand(b)
     if not np.ndim(a) or not np.ndim(b):  # a plain number is a NumPy one here, as in np.dot

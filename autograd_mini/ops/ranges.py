@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .rearranging import plain_value
 from .selection import where
 from .shapes import common_shape
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+
 # NumPy's stubs want a literal retstep and known dtypes.
 plain_linspace: Any = np.linspace
 plain_logspace: Any = np.logspace
@@ -26,7 +29,7 @@ numpy_logspace: Any = np.logspace
 numpy_geomspace: Any = np.geomspace
 
 
-def places(name: str, start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+def places(name: str, start: Numbers, stop: Numbers, num: int, endpoint: bool) -> np.ndarray:
     """Return how far each number lies from start to stop, 0 to 1, along a new first axis.
 
     Raises:
@@ -58,10 +61,10 @@ def linspace(
     num: int = 50,
     endpoint: bool = True,
     retstep: bool = False,
-    dtype: Any = None,
+    dtype: object = None,
     axis: int = 0,
     *,
-    device: Any = None,
+    device: object = None,
 ) -> Any:
     """Return numbers at equal distances, t = 0, …, 1 of the way.  ∂start: 1 − t  ∂stop: t."""
     if _of_integers(dtype):
@@ -99,7 +102,7 @@ def logspace(
 
 @implements(np.geomspace)
 def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0
 ) -> Any:
     """Return numbers at equal ratios, t = 0, …, 1 of the way.
 

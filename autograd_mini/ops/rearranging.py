@@ -6,7 +6,7 @@ The gradient goes back to where each element came from.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from .indexing import getitem_function
 from .picking import take
 from .reductions import subject
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+
 rolled: Primitive = linear(
     lambda x, *, shift, axis: np.roll(x, shift, axis),
     "roll",
@@ -38,7 +41,7 @@ rolled: Primitive = linear(
 )
 
 
-def plain_value(name: str, value: Any) -> Any:
+def plain_value(name: str, value: Numbers) -> Any:
     """Return a number or an array that decides a shape or places, of a tensor its value."""
     return read_value(value, name) if isinstance(value, Tensor) else value
 
@@ -68,13 +71,13 @@ def flip(m: Any, axis: Axis = None) -> Any:
 
 
 @implements(np.flipud)
-def flipud(m: Any) -> Any:
+def flipud(m: object) -> Any:
     """Reverse the order of the rows.  ∂x: g reversed."""
     return flip(m, 0)
 
 
 @implements(np.fliplr)
-def fliplr(m: Any) -> Any:
+def fliplr(m: object) -> Any:
     """Reverse the order of the columns.  ∂x: g reversed."""
     return flip(m, 1)
 
@@ -120,7 +123,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 @implements(np.tile)
 @scope("tile")
-def tile(A: Any, reps: Any) -> Any:  # noqa: N803  # NumPy's name
+def tile(A: Numbers, reps: Any) -> Any:  # noqa: N803  # NumPy's name
     """Repeat the whole along axes, new ones in front.  ∂x: g summed over the repeats."""
     x = subject(A)
     reps = plain_value("np.tile", reps)
@@ -135,7 +138,7 @@ def tile(A: Any, reps: Any) -> Any:  # noqa: N803  # NumPy's name
 
 @implements(np.resize)
 @scope("resize")
-def resize(a: Any, new_shape: Any) -> Any:
+def resize(a: Numbers, new_shape: Any) -> Any:
     """Fill a shape with the elements in order, again from the first.  ∂x: g summed over repeats.
 
     Raises:
@@ -160,7 +163,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return np.concatenate([arr, values], axis=axis)
 
 
-def _places_without(name: str, n: int, obj: Any) -> Any:
+def _places_without(name: str, n: int, obj: int) -> np.ndarray:
     """Return the places that stay when some are left out."""
     obj = plain_value(name, obj)
     try:
@@ -170,7 +173,7 @@ def _places_without(name: str, n: int, obj: Any) -> Any:
 
 
 @implements(np.delete)
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+def delete(arr: Numbers, obj: Any, axis: int | None = None) -> Tensor:
     """Leave out places along an axis, or of all elements in order.  ∂arr: g at what stays.
 
     The result's shape depends on the places, so a tensor of places is read and not recorded.
@@ -180,7 +183,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     return take(x, _places_without("np.delete", x.shape[axis], obj), axis)
 
 
-def _inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
+def _inserted_values(arr: Array, values: Any, axis: int, places: Array) -> Array:
     """Return the values that go between, one slice for each place, in the dtype of the array.
 
     Raises:
@@ -211,7 +214,7 @@ def _inserted_values(arr: Any, values: Any, axis: int, places: Any) -> Any:
 INSERTS_AT_MASKS = bool(np.lib.NumpyVersion(np.__version__) >= "2.2.0")
 
 
-def _insertion_places(n: int, obj: Any) -> Any:
+def _insertion_places(n: int, obj: Any) -> np.ndarray:
     """Return the places of an insertion as an array of integers, 0-d for one number."""
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
@@ -224,7 +227,7 @@ def _insertion_places(n: int, obj: Any) -> Any:
 
 @implements(np.insert)
 @scope("insert")
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+def insert(arr: Numbers, obj: object, values: Numbers, axis: int | None = None) -> Tensor:
     """Put values in front of places along an axis, or among all elements in order.
 
     ∂arr, ∂values: g where each went.
@@ -243,7 +246,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: Numbers, trim: str = "fb", axis: Any = None) -> Tensor:
     """Leave out zeros in front and behind.  ∂x: g at what stays, 0 at the zeros.
 
     The result's shape depends on the values, which are read.

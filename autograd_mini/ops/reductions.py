@@ -7,7 +7,7 @@ of them the value that changes nothing, and `initial=` follows as one more opera
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .axes import axes_of, axis_of, is_scalar_axis, lenient_axes
 from .conversion import astype, convert_operand
 from .selection import where as chosen
 from .shapes import broadcast_to, expand_dims
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 add_reduce: Any = np.add.reduce  # NumPy's stubs want a literal keepdims
 OVER = ("axis", "keepdims")
@@ -56,7 +59,7 @@ def _share_among_ties(
     return chosen(tied, restore(g, axis, keepdims) / ties, 0)
 
 
-def _mean_forward(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+def _mean_forward(x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Compute the mean; twice as fast as np.mean where its wider accumulator is not needed."""
     if x.dtype.char in "fd":
         return add_reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
@@ -145,7 +148,7 @@ prod_ = general(
 )
 
 
-def subject(a: Any, dtype: Any = None) -> Any:
+def subject(a: object, dtype: object = None) -> Any:
     """Return the operand of a reduction as a tensor or array, in the requested dtype."""
     x = a if isinstance(a, Tensor) else as_array(a)
     return x if dtype is None else astype(x, dtype)
@@ -178,7 +181,7 @@ def count_elements(x: Any, mask: Any, axis: tuple[int, ...], keepdims: bool = Fa
     return np.sum(np.broadcast_to(mask, x.shape) != 0, axis=axis, keepdims=keepdims)
 
 
-def first(name: str, initial: Any, dtype: Any) -> Any:
+def first(name: str, initial: Numbers, dtype: object) -> Array:
     """Return the value to start with in the dtype of the result.
 
     Raises:
@@ -192,7 +195,7 @@ def first(name: str, initial: Any, dtype: Any) -> Any:
     return convert_operand(initial, dtype)
 
 
-def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) -> Any:
+def reduction(primitive: Primitive, function: object, combined: Any, neutral: int) -> Any:
     """Make the lenient function over sum or prod and enter it in the table."""
     name = primitive.name
 
@@ -205,7 +208,7 @@ def reduction(primitive: Primitive, function: Any, combined: Any, neutral: int) 
         keepdims: bool = False,
         initial: Any = None,
         where: Any = True,
-    ) -> Any:
+    ) -> Array:
         x = subject(a, dtype)
         axes = lenient_axes(name, x, axis)
         y = primitive(mask_elements(name, x, where, neutral), axis=axes, keepdims=bool(keepdims))
@@ -223,13 +226,13 @@ prod = reduction(prod_, np.prod, np.multiply, 1)
 
 @implements(np.mean)
 def mean(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     keepdims: bool = False,
     *,
-    where: Any = True,
+    where: Numbers = True,
 ) -> Any:
     """Compute the mean over axes, of the elements where a mask holds.  ∂x: g/n repeated."""
     x = subject(a, dtype)
@@ -241,7 +244,7 @@ def mean(
     return total / (n if total.dtype.kind in "biu" else astype(n, total.dtype))
 
 
-def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
+def extreme(primitive: Primitive, combined: Any, *functions: object) -> Any:
     """Make the lenient function over max or min, which take no dtype."""
     name = primitive.name
 
@@ -253,7 +256,7 @@ def extreme(primitive: Primitive, combined: Any, *functions: Any) -> Any:
         keepdims: bool = False,
         initial: Any = None,
         where: Any = True,
-    ) -> Any:
+    ) -> Array:
         x = subject(a)
         axes = lenient_axes(name, x, axis)
         if initial is None and where is not True:
@@ -279,25 +282,25 @@ min = extreme(min_, np.minimum, np.min, np.amin)
 
 
 @implements(np.ptp)
-def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: bool = False) -> Any:
+def ptp(a: Numbers, axis: Axis = None, out: None = None, keepdims: bool = False) -> Tensor:
     """Subtract the smallest from the largest over axes.  ∂x: g at the largest, −g at the least."""
     x = subject(a)
     return max(x, axis, keepdims=keepdims) - min(x, axis, keepdims=keepdims)
 
 
-def _flip_axis(x: Any, axis: int) -> Any:
+def _flip_axis(x: Array, axis: int) -> Array:
     """Reverse the order along an axis."""
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
 
 
-def exclusive(products: Any, axis: int) -> Any:
+def exclusive(products: Any, axis: int) -> Array:
     """Shift running products by one: the product of all elements before each."""
     before = (slice(None),) * axis
     ones = np.ones_like(products[(*before, slice(0, 1))])
     return np.concatenate([ones, products[(*before, slice(None, -1))]], axis=axis)
 
 
-def earlier(x: Any, axis: int, steps: int) -> Any:
+def earlier(x: Any, axis: int, steps: int) -> Array:
     """Move everything towards the front by some steps; zeros come in at the end."""
     before = (slice(None),) * axis
     zeros = np.zeros_like(x[(*before, slice(0, steps))])
@@ -339,11 +342,13 @@ cumprod_ = general(
 )
 
 
-def running(primitive: Primitive, function: Any) -> Any:
+def running(primitive: Primitive, function: object) -> Any:
     """Make the lenient function over a running sum or product and enter it in the table."""
 
     @implements(function)
-    def reduce(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    def reduce(
+        a: Numbers, axis: int | None = None, dtype: object = None, out: None = None
+    ) -> Tensor:
         x = a if isinstance(a, Tensor) else as_array(a)
         x = x if dtype is None else astype(x, dtype)
         if axis is None or is_scalar_axis(x, axis):
@@ -361,7 +366,7 @@ cumprod = running(cumprod_, np.cumprod)
 EXTREMES = {"maximum": np.maximum, "minimum": np.minimum}
 
 
-def _place_forward(x: Any, *, extreme: str, latest: bool, axis: int) -> Any:
+def _place_forward(x: np.ndarray, *, extreme: str, latest: bool, axis: int) -> np.ndarray:
     """Find where the extreme so far stands: the latest of equal ones, or the first."""
     best = EXTREMES[extreme].accumulate(x, axis=axis)
     shown = (x == best) | ((x != x) & (best != best))  # NaN is its own record
@@ -388,7 +393,7 @@ running_place = general(
 
 
 @implements("running_extreme")
-def running_extreme(a: Any, axis: int = 0, *, extreme: str = "maximum") -> Any:
+def running_extreme(a: object, axis: int = 0, *, extreme: str = "maximum") -> Tensor:
     """Return the largest or smallest element so far along an axis.
 
     ∂x: the g of each output at the element that it shows; of equal ones half at the first and half

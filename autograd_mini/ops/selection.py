@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from .conversion import convert_operand
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 where: Primitive = elementwise(
     np.where,
@@ -32,14 +35,14 @@ where: Primitive = elementwise(
 
 
 @implements(np.where)
-def where_function(condition: Any, *branches: Any) -> Any:
+def where_function(condition: Any, *branches: object) -> Any:
     """Choose by condition; with the condition alone, the indices where it holds."""
     if not branches:
         return np.nonzero(condition)
     return where(condition, *branches)
 
 
-def _half_at_ties(g: Array, ahead: Any, tied: Any) -> Array:
+def _half_at_ties(g: Array, ahead: Array, tied: Array) -> Array:
     """Pass g where this operand wins, and half of it where both do."""
     return where(ahead, g, where(tied, 0.5 * g, 0))
 
@@ -100,14 +103,14 @@ clip = elementwise(
 
 @implements(np.clip)
 def clip_function(
-    x: Any,
-    a_min: Any = None,
-    a_max: Any = None,
+    x: object,
+    a_min: Numbers | None = None,
+    a_max: object = None,
     out: None = None,
     *,
-    min: Any = None,
-    max: Any = None,
-) -> Any:
+    min: object = None,
+    max: object = None,
+) -> Tensor:
     """Limit x to [min, max]; either may be None."""
     x = check_operand(x)
     low = check_operand(a_min if a_min is not None else min)
@@ -117,7 +120,7 @@ def clip_function(
     return clip(x, lowest if low is None else low, highest if high is None else high)
 
 
-def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+def _limits(dtype: np.dtype[Any]) -> tuple[object, object]:
     """Return the smallest and the largest value of a dtype as plain numbers, which upcast nothing.
 
     Raises:
@@ -132,7 +135,7 @@ def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 @implements(np.select)
 @scope("select")
-def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+def select(condlist: Any, choicelist: Any, default: object = 0) -> Any:
     """Choose, place by place, by the first condition that holds.  ∂choice: g where it is chosen.
 
     Raises:

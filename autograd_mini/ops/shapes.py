@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -18,8 +18,11 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
 from .axes import axis_of, is_scalar_axis, places_of
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
 
-def _broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
+
+def _broadcast_forward(x: Array, *, shape: tuple[int, ...]) -> np.ndarray:
     """Repeat x into a new array; 5 times faster than np.broadcast_to on small arrays."""
     if x.ndim > len(shape):
         raise ValueError(f"{x.shape} has more axes than {shape}")
@@ -28,7 +31,7 @@ def _broadcast_forward(x: Any, *, shape: tuple[int, ...]) -> Any:
     return result
 
 
-def _expand_forward(x: Any, *, axis: tuple[int, ...]) -> Any:
+def _expand_forward(x: Array, *, axis: tuple[int, ...]) -> Array:
     """Insert axes of length 1; 4 times faster than np.expand_dims."""
     sizes = iter(x.shape)
     return x.reshape([1 if i in axis else next(sizes) for i in range(x.ndim + len(axis))])
@@ -158,7 +161,9 @@ LAYOUT: Final = (
 
 
 @implements(np.reshape)
-def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+def reshape_function(
+    a: Numbers, /, shape: object, order: str = "C", *, copy: bool | None = None
+) -> Any:
     """Return the same elements in another shape; one size may be −1.  ∂a: g in a's shape."""
     if order not in ("C", "F", "A"):
         raise ArgumentError(f"reshape: order {order!r} is not known; expected 'C', 'F' or 'A'")
@@ -171,7 +176,7 @@ def reshape_function(a: Any, /, shape: Any, order: str = "C", *, copy: bool | No
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Any:
+def ravel(a: Any, order: str = "C") -> Tensor:
     """Return all elements along one axis, for 'K' as they lie in memory.  ∂a: g in a's shape."""
     if order == "K":
         if np.ndim(a) > 1:
@@ -183,7 +188,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 
 @implements(np.transpose, np.permute_dims)
-def transpose_function(a: Any, axes: Any = None) -> Any:
+def transpose_function(a: Any, axes: Any = None) -> Tensor:
     """Put the axes in another order, by default reversed.  ∂a: g with the order undone."""
     if axes is None:
         axes = range(a.ndim)[::-1]
@@ -194,13 +199,13 @@ def transpose_function(a: Any, axes: Any = None) -> Any:
 
 
 @implements(np.matrix_transpose)
-def matrix_transpose(x: Any, /) -> Any:
+def matrix_transpose(x: Numbers, /) -> Tensor:
     """Swap the last two axes.  ∂x: g with them swapped."""
     return swapaxes(x, -1, -2)
 
 
 @implements(np.swapaxes)
-def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(a: Any, axis1: int, axis2: int) -> Tensor:
     """Exchange two axes.  ∂a: g with them exchanged."""
     first, second = axis_of("swapaxes", a, axis1), axis_of("swapaxes", a, axis2)
     order = list(range(a.ndim))
@@ -224,7 +229,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 @implements(np.broadcast_to)
-def broadcast_to_function(array: Any, shape: Any, subok: bool = False) -> Any:
+def broadcast_to_function(array: object, shape: Any, subok: bool = False) -> Array:
     """Repeat along new and length-1 axes to a shape.  ∂array: g summed over the repeats."""
     return broadcast_to(array, shape=tuple(shape) if np.iterable(shape) else (int(shape),))
 
@@ -239,7 +244,7 @@ def common_shape(name: str, values: Any) -> tuple[int, ...]:
 
 
 @implements(np.broadcast_arrays)
-def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
+def broadcast_arrays(*arrays: object, subok: bool = False) -> tuple[object, ...]:
     """Repeat all of them to their common shape.  ∂arrays: g summed over the repeats."""
     shape = common_shape("broadcast_arrays", arrays)
     given = (check_operand(a) for a in arrays)
@@ -249,7 +254,7 @@ def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 @implements(np.expand_dims)
-def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
+def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Tensor:
     """Insert axes of length 1 at these places of the result.  ∂a: g in a's shape."""
     places = axis if isinstance(axis, tuple) else (axis,)
     try:
@@ -261,7 +266,7 @@ def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Any:
 
 
 @implements(np.squeeze)
-def squeeze_function(a: Any, axis: Axis = None) -> Any:
+def squeeze_function(a: Any, axis: Axis = None) -> Tensor:
     """Remove axes of length 1: these, or all of them.  ∂a: g in a's shape."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
@@ -272,7 +277,7 @@ def _with_axes(fewest: int, doc: str, function: Any) -> Any:
     """Make a function that gives tensors some axes at least and enter it in the table."""
 
     @implements(function)
-    def reshape_bound(*arys: Any) -> Any:
+    def reshape_bound(*arys: object) -> Any:
         results = []
         for a in map(check_operand, arys):
             x = a if isinstance(a, Tensor) else plain_array(a)
@@ -296,7 +301,9 @@ atleast_3d = _with_axes(3, "Give tensors three axes at least, a vector the middl
 
 
 @implements(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[object, ...]:
     """Repeat vectors to a grid, one axis each.  ∂xi: g summed over the other axes.
 
     Raises:

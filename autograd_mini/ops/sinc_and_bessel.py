@@ -19,17 +19,17 @@ LARGEST = 750.0
 SAMPLES = tuple(case(shape, order=n) for shape, n in (((3, 4), 1), ((), 2), ((2, 0), 1), ((3,), 4)))
 
 
-def _wide(x: Any) -> Any:
+def _wide(x: Array) -> np.ndarray:
     """Return an array in float64 or complex128 at least."""
     return np.asarray(x, np.result_type(x, np.float64))
 
 
-def narrow(y: Any, x: Any) -> Any:
+def narrow(y: Any, x: Any) -> Array:
     """Return a result in the dtype of x if x is floating-point."""
     return y.astype(x.dtype if x.dtype.kind in "fc" else y.dtype)[()]
 
 
-def _bessel_forward(x: Any, *, order: int) -> Any:
+def _bessel_forward(x: Array, *, order: int) -> Array:
     """Compute Iₙ = I₀·r₁·…·rₙ with rₖ = Iₖ/Iₖ₋₁ = x/(2k + x·rₖ₊₁), from a k where r is negligible.
 
     All terms are of one sign, so each step keeps the precision (DLMF 10.33.1, 10.29.1). What is
@@ -53,7 +53,7 @@ def _bessel_rule(g: Array, y: Array, x: Array, *, order: int) -> Array:
     return g * (0.5 * (below + bessel(x, order=order + 1)))
 
 
-def _sinc_forward(x: Any, *, order: int) -> Any:
+def _sinc_forward(x: Array, *, order: int) -> Array:
     """Compute the n-th derivative of sin(πx)/(πx).
 
     With u = πx and s = sin u/u it is πⁿ·s⁽ⁿ⁾(u). From u·s = sin u, n times differentiated,

@@ -8,7 +8,7 @@ an error.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,10 @@ from .matrices import (
     vanishing,
 )
 from .selection import where
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
 
 SVDResult: Any = type(np.linalg.svd(np.ones((1, 1))))
 
@@ -72,7 +76,7 @@ def without_rest(name: str, g: Any, q: Any, k: int) -> Any:
     return g[..., :k] - conj(n) @ adjoint(gn) @ conj(q[..., :k])
 
 
-def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
+def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Array:
     """∂x: Ū·N·Vᵀ, and what lies outside of the spaces of U and V."""
     gu, gs, gvh = g
     u, s, vh = y
@@ -93,7 +97,7 @@ def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Any:
     return result
 
 
-def _svd_core(gs: Any, s: Any, mu: Any, mv: Any, size: Any) -> Any:
+def _svd_core(gs: Array, s: np.ndarray, mu: Array, mv: Array, size: Array) -> Array:
     """Return N in the basis of singular vectors; Mᵤ = Uᵀ·gᵤ, Mᵥ = Vᵀ·gᵥ, of this size.
 
     Common turns of u and v are over sⱼ − sᵢ, opposite ones over sⱼ + sᵢ; kept apart, equal singular
@@ -129,14 +133,14 @@ def _singular_slopes_forward(g: Array, x: Array) -> Array:
 Parts = tuple[Any, Any, Any]
 
 
-def _parts_of(h: Any, u: Any, vh: Any) -> Parts:
+def _parts_of(h: Tensor, u: np.ndarray, vh: np.ndarray) -> Parts:
     """Return what of h lies within the spaces of U and V, outside of U, and outside of V."""
     v = adjoint(vh)
     inner = adjoint(u) @ h @ v
     return inner, h @ v - u @ inner, adjoint(u) @ h - inner @ vh
 
 
-def _check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
+def _check_determined_parts(parts: Parts, s: Any, size: object) -> Parts:
     """Return the parts, which must not turn equal singular values, nor those that are 0."""
     inner, left, right = parts
     zero = vanishing(s, s, s.shape[-1]) == 0
@@ -148,7 +152,7 @@ def _check_determined_parts(parts: Parts, s: Any, size: Any) -> Parts:
     )
 
 
-def _with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
+def _with_weights(parts: Parts, g: Array, u: np.ndarray, s: Array, vh: np.ndarray) -> Any:
     """Return the conjugate of U·W·Vᴴ, and of what lies outside of the spaces of U and V.
 
     W is the Hermitian part of the inner one times (gⱼ − gᵢ)/(sⱼ − sᵢ), and the rest of it times
@@ -165,20 +169,20 @@ def _with_weights(parts: Parts, g: Any, u: Any, s: Any, vh: Any) -> Any:
     return conj(total + u @ (outer[..., :, None] * right))
 
 
-def _slopes_by_weights(h: Any, y: Any, g: Any, x: Any) -> Any:
+def _slopes_by_weights(h: Any, y: object, g: object, x: Any) -> Any:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     inner = _check_determined_parts(_parts_of(h, u, vh), s, size_of(h))[0]
     return where(s == 0, 0, share_evenly(np.real(diagonal_of(inner)), s))
 
 
-def _slopes_by_matrix(h: Any, y: Any, g: Any, x: Any) -> Any:
+def _slopes_by_matrix(h: Tensor, y: np.ndarray, g: np.ndarray, x: np.ndarray) -> Tensor:
     """∂x: see `_with_weights`."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     return _with_weights(_parts_of(h, u, vh), g, u, s, vh)
 
 
-def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
+def _slopes_tangent(ts: Any, y: object, g: Any, x: Any) -> Any:
     """The tangent of Ū·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -191,7 +195,7 @@ def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any) -> Any:
     return moved + _with_weights(parts, g, u, s, vh)
 
 
-def _closest(x: Any) -> Any:
+def _closest(x: np.ndarray) -> np.ndarray:
     """Return how near two singular values are, or the smallest to 0: where the derivative jumps."""
     s = np.linalg.svdvals(x)
     return np.concatenate([s[..., -1:], np.diff(s)], axis=-1) / 4
@@ -243,7 +247,7 @@ svdvals_ = general(
 
 @implements(np.linalg.svd)
 def svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+    a: Numbers, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
 ) -> Any:
     """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
     a = check_operand(a)
@@ -254,7 +258,7 @@ def svd(
     return SVDResult(*svd_(a, full_matrices=bool(full_matrices)))
 
 
-def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
+def _hermitian_svd(a: object, compute_uv: bool) -> Any:
     """Return the singular values |w| and vectors of a Hermitian matrix, from its eigenvalues w."""
     if not compute_uv:
         return np.flip(np.sort(np.abs(eigvalsh(a))), axis=-1)
@@ -266,6 +270,6 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
 
 
 @implements(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
+def svdvals(x: Numbers, /) -> Tensor:
     """Return the singular values, descending."""
     return svdvals_(check_operand(x))

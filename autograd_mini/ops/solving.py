@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,14 @@ from .matrices import (
 )
 from .selection import where
 
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
+
 NOT_GIVEN: Any = np._NoValue  # the default of np.linalg.pinv
 
 
-def smallest(x: Any, *others: Any) -> Any:
+def smallest(x: Numbers, *others: object) -> np.ndarray:
     """Return the smallest singular values: near 0 an inverse is too large for a sample."""
     return np.linalg.svdvals(x)[..., -1:] / 10
 
@@ -72,7 +76,7 @@ solve_ = general(
 )
 
 
-def _pinv_forward(x: Any, cutoff: Any) -> Any:
+def _pinv_forward(x: np.ndarray, cutoff: float) -> np.ndarray:
     """Return the pseudoinverse without singular values up to cutoff times the largest."""
     return np.linalg.pinv(x, rcond=cutoff)
 
@@ -84,7 +88,7 @@ over_kept = quotient(
 )
 
 
-def _pinv_rule(g: Array, y: Array, x: Array, cutoff: Any) -> Array:
+def _pinv_rule(g: Array, y: Array, x: Array, cutoff: float) -> Array:
     """∂x: −yᵀ·g·yᵀ, and conjugates of (I − x·y)·gᵀ·y·yᴴ, what x does not reach, and its mirror.
 
     The last two terms are 0, but their derivative is not: a change of the part of x that is cut
@@ -122,13 +126,13 @@ pinv_ = general(
 
 
 @implements(np.linalg.inv)
-def inv(a: Any) -> Any:
+def inv(a: Numbers) -> Tensor:
     """Return the inverse of each matrix."""
     return inv_(check_operand(a))
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_GIVEN) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: object = NOT_GIVEN) -> Tensor:
     """Return the pseudoinverse; singular values up to rcond times the largest count as 0.
 
     Of a matrix that is said to be Hermitian, the lower triangle is read.
@@ -143,7 +147,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_
 
 
 @implements(np.linalg.solve)
-def solve(a: Any, b: Any) -> Any:
+def solve(a: Any, b: Any) -> Tensor:
     """Return y with a·y = b: a vector if b has one axis, else a stack of matrices."""
     a, b = check_operand(a), check_operand(b)
     if np.ndim(b) == 1:
@@ -153,7 +157,7 @@ def solve(a: Any, b: Any) -> Any:
 
 @implements(np.linalg.lstsq)
 @scope("lstsq")
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[object, object, object, object]:
     """Return the y of least length that minimises |a·y − b|, the residuals, the rank, and a's
     singular values.  ∂: as those of pinv(a)·b, |a·y − b|² and svdvals(a).
     """
@@ -220,7 +224,7 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
 SlogdetResult: Any = type(np.linalg.slogdet(np.ones((1, 1))))
 
 
-def _cofactor_forward(x: Any) -> Any:
+def _cofactor_forward(x: np.ndarray) -> np.ndarray:
     """Return the cofactors, from the inverse if all matrices of the stack are far from singular."""
     if x.shape[-1] == 1:
         return np.ones_like(x)
@@ -234,13 +238,13 @@ def _cofactor_forward(x: Any) -> Any:
     return np.linalg.det(x)[..., None, None] * inverse.mT
 
 
-def _signed_svd(x: Any) -> Any:
+def _signed_svd(x: Array) -> Any:
     """Return det U·det Vᴴ, and U, s, Vᴴ."""
     u, s, vh = np.linalg.svd(x)
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None], u, s, vh
 
 
-def _cofactors_by_svd(x: Any) -> Any:
+def _cofactors_by_svd(x: Any) -> np.ndarray:
     """Return the cofactors: those of s are the products of the other singular values."""
     sign, u, s, vh = _signed_svd(x)
     others = np.prod(where(unit(x), 1, s[..., None, :]), axis=-1)
@@ -274,7 +278,7 @@ def _singular_forward(g: Array, x: Array, singular: Any) -> Array:
     return where(singular, conj(u) @ inner @ conj(vh), 0)
 
 
-def _third_order(g: Array, y: Array, h: Array, x: Array, singular: Any) -> Array:
+def _third_order(g: Array, y: Array, h: Array, x: Array, singular: np.ndarray) -> Array:
     """∂x: none for two rows; else an error for a singular matrix with a cotangent."""
     if x.shape[-1] < 3:
         return np.zeros_like(x)
@@ -314,7 +318,7 @@ det_ = general(
 )
 
 
-def _slogdet_rule(g: Any, y: Any, x: Any) -> Any:
+def _slogdet_rule(g: Any, y: Any, x: Any) -> np.ndarray:
     """∂x: (gₗ + i·Im(gₛ·sign))·x⁻ᵀ."""
     (gs, gl), (sign, _) = g, y
     singular = sign == 0
@@ -338,12 +342,12 @@ slogdet_ = general(
 
 
 @implements(np.linalg.det)
-def det(a: Any) -> Any:
+def det(a: Numbers) -> Tensor:
     """Return the determinant of each matrix."""
     return det_(check_operand(a))
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Any) -> Any:
+def slogdet(a: Numbers) -> Any:
     """Return sign and logarithm of the absolute determinant of each matrix."""
     return SlogdetResult(*slogdet_(check_operand(a)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,12 @@ from .reductions import (
     sum,
 )
 from .selection import where as chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
 
 
 def _std_rule(
@@ -78,7 +84,7 @@ def _degrees_taken(name: str, ddof: float, correction: float | None) -> float:
 
 
 def _squared_sum(
-    name: str, x: Any, axes: tuple[int, ...], where: Any, average: Any
+    name: str, x: object, axes: tuple[int, ...], where: object, average: object
 ) -> tuple[Any, Any]:
     """Return the sum of the squared distances from the mean, and how many they are."""
     if average is None:
@@ -91,7 +97,7 @@ def _squared_sum(
     return sum(squares, axis=axes, keepdims=True), count_elements(x, where, axes, keepdims=True)
 
 
-def without(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def without(x: Numbers, axes: tuple[int, ...], keepdims: bool) -> Any:
     """Remove the reduced axes, which have length 1, unless they are kept."""
     return x if keepdims or not axes else np.squeeze(x, axis=axes)
 
@@ -106,17 +112,17 @@ def _freedom(n: Any, correction: float, dtype: Any) -> Any:
 @implements(np.var)
 @scope("var")
 def var(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     ddof: float = 0,
     keepdims: bool = False,
     *,
-    where: Any = True,
-    mean: Any = None,
+    where: Numbers = True,
+    mean: Numbers | None = None,
     correction: float | None = None,
-) -> Any:
+) -> Tensor:
     """Compute the mean squared distance from the mean over axes, over n − ddof.
 
     ∂x: 2·(x − mean)/(n − ddof).
@@ -130,17 +136,17 @@ def var(
 
 @implements(np.std)
 def std(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
-    dtype: Any = None,
+    dtype: object = None,
     out: None = None,
     ddof: float = 0,
     keepdims: bool = False,
     *,
-    where: Any = True,
-    mean: Any = None,
+    where: Numbers = True,
+    mean: Numbers | None = None,
     correction: float | None = None,
-) -> Any:
+) -> Tensor:
     """Compute the square root of the variance over axes.
 
     ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements, second ones too.
@@ -161,7 +167,7 @@ def std(
         return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
 
 
-def equal(x: Any, axes: tuple[int, ...], where: Any) -> Any:
+def equal(x: Any, axes: tuple[int, ...], where: Numbers) -> Tensor:
     """Tell where all elements along axes are equal, where the mask is true."""
     low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (0, 0)
     largest = max(mask_elements("std", x, where, low), axes, keepdims=True)
@@ -193,9 +199,9 @@ def weights_over(a: Any, weights: Any, axis: Axis) -> Any:
 @implements(np.average)
 @scope("average")
 def average(
-    a: Any,
+    a: Numbers,
     axis: Axis = None,
-    weights: Any = None,
+    weights: Numbers | None = None,
     returned: bool = False,
     *,
     keepdims: bool = False,
@@ -223,7 +229,7 @@ def average(
     return (y, total) if returned else y
 
 
-def _observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
+def _observations(name: str, m: object, y: object, rowvar: bool, dtype: object) -> Array:
     """Return the variables as rows of one matrix.
 
     Raises:
@@ -241,7 +247,7 @@ def _observations(name: str, m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
     return np.concatenate([convert_operand(x, kind) for x in rows], axis=0)
 
 
-def _frequency(name: str, weights: Any, n: int) -> Any:
+def _frequency(name: str, weights: object, n: int) -> Array:
     """Return weights of the observations in float64: one for each, and not negative.
 
     Raises:
@@ -256,7 +262,9 @@ def _frequency(name: str, weights: Any, n: int) -> Any:
     return w
 
 
-def _combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[Any, Any]:
+def _combined_weights(
+    fweights: Sequence[object] | None, aweights: object, n: int, less: int
+) -> tuple[Any, Any]:
     """Return the product of both weights (None if no weights) and the divisor of the sums."""
     if fweights is None and aweights is None:
         return None, n - less
@@ -276,15 +284,15 @@ def _combined_weights(fweights: Any, aweights: Any, n: int, less: int) -> tuple[
 @implements(np.cov)
 @scope("cov")
 def cov(
-    m: Any,
-    y: Any = None,
+    m: Numbers,
+    y: Numbers | None = None,
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
     fweights: Any = None,
-    aweights: Any = None,
+    aweights: object = None,
     *,
-    dtype: Any = None,
+    dtype: object = None,
 ) -> Any:
     """Compute the covariance matrix of variables, the rows of m (and y).
 
@@ -305,7 +313,9 @@ def cov(
 
 @implements(np.corrcoef)
 @scope("corrcoef")
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+def corrcoef(
+    x: Numbers, y: Numbers | None = None, rowvar: bool = True, *, dtype: object = None
+) -> Tensor:
     """Compute the correlations of variables: covariances over deviations.
 
     ∂x: as of cov and of that quotient, also where rounding is cut off at −1 and 1.
@@ -320,6 +330,6 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     return _clip_rounding(np.real(r)) + 1j * _clip_rounding(np.imag(r))
 
 
-def _clip_rounding(r: Any) -> Any:
+def _clip_rounding(r: Tensor) -> Tensor:
     """Bring what rounding has put outside of [−1, 1] back, a constant: np.clip cuts derivatives."""
     return r + stop_gradient(np.clip(r, -1, 1) - r)

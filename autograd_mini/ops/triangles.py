@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,9 +15,13 @@ from .indexing import scatter
 from .reductions import subject
 from .selection import where as chosen
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array, Numbers
+    from ..core.tensor import Tensor
+
 
 @implements(np.diagonal)
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """Return the elements whose places along two axes differ by `offset`.  ∂a: g at these."""
     a = check_operand(a)
     if axis_of("diagonal", a, axis1) == axis_of("diagonal", a, axis2):
@@ -32,14 +36,14 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @implements(np.trace)
 def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
-) -> Any:
+    a: object, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Tensor:
     """Sum the diagonal.  ∂a: g on the diagonal."""
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
 @implements(np.diag)
-def diag(v: Any, k: int = 0) -> Any:
+def diag(v: Numbers, k: int = 0) -> Tensor:
     """Put a vector on the diagonal of a matrix, or take the diagonal out.  ∂v: the diagonal of g.
 
     Raises:
@@ -57,17 +61,17 @@ def diag(v: Any, k: int = 0) -> Any:
 
 
 @implements(np.diagflat)
-def diagflat(v: Any, k: int = 0) -> Any:
+def diagflat(v: object, k: int = 0) -> Any:
     """Put all elements on the diagonal of a matrix.  ∂v: the diagonal of g."""
     return diag(np.ravel(subject(v)), k)
 
 
-def _keep_where(m: Any, mask: Any) -> Any:
+def _keep_where(m: Any, mask: Array) -> Tensor:
     """Keep the elements where a mask is true, and put 0 elsewhere."""
     return chosen(mask, m, m.dtype.type(0))
 
 
-def _below(name: str, x: Any, k: int) -> Any:
+def _below(name: str, x: Any, k: int) -> np.ndarray:
     """Return the mask of what lies on the diagonal k or below; a vector is repeated as rows.
 
     Raises:
@@ -79,14 +83,14 @@ def _below(name: str, x: Any, k: int) -> Any:
 
 
 @implements(np.tril)
-def tril(m: Any, k: int = 0) -> Any:
+def tril(m: object, k: int = 0) -> Any:
     """Keep the triangle up to the diagonal k, 0 above.  ∂m: g there, 0 above."""
     x = subject(m)
     return _keep_where(x, _below("tril", x, k))
 
 
 @implements(np.triu)
-def triu(m: Any, k: int = 0) -> Any:
+def triu(m: Numbers, k: int = 0) -> Tensor:
     """Keep the triangle from the diagonal k on, 0 below.  ∂m: g there, 0 below."""
     x = subject(m)
     return _keep_where(x, ~_below("triu", x, k - 1))

@@ -114,7 +114,7 @@ def reasons() -> Iterator[tuple[str, Reason]]:
         yield name, Reason(text, instead)
 
 
-def why(function: Any) -> str:
+def why(function: object) -> str:
     """Say why a function of a tensor is not recorded, and what to do."""
     for name, reason in reasons():
         if function_of(name) is function:

@@ -83,7 +83,7 @@ def clip_grad_value(parameters: Iterable[Tensor] | Any, max_value: float) -> Non
         p.grad = np.clip(g, -float(max_value), float(max_value))
 
 
-def _norm_of(g: Any) -> float:
+def _norm_of(g: np.ndarray) -> float:
     """Return the Euclidean norm in float64; dividing first keeps the squares from overflowing."""
     values = np.asarray(g, np.float64)
     largest = float(np.max(np.abs(values), initial=0.0))
@@ -92,6 +92,6 @@ def _norm_of(g: Any) -> float:
     return largest * float(np.linalg.norm(values / largest))
 
 
-def gradients(parameters: Iterable[Tensor] | Any) -> list[tuple[Tensor, Any]]:
+def gradients(parameters: Iterable[Tensor] | object) -> list[tuple[Tensor, Any]]:
     """Return the parameters that have a gradient, with it."""
     return [(p, gradient_of(p)) for p in collect(parameters) if p.grad is not None]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..core.arrays import as_array
 from ..errors import ArgumentError, OperandError
 
 
-def checked_rate(lr: Any) -> float:
+def checked_rate(lr: object) -> float:
     """Return a learning rate as a float.
 
     Raises:
@@ -32,7 +31,7 @@ def checked_rate(lr: Any) -> float:
     return within("the learning rate", float(value), math.inf)
 
 
-def within(name: str, value: Any, end: float) -> float:
+def within(name: str, value: float, end: float) -> float:
     """Return a value as a float.
 
     Raises:
@@ -48,7 +47,7 @@ def within(name: str, value: Any, end: float) -> float:
     return float(value)
 
 
-def positive(name: str, value: Any, unit: str = "") -> float:
+def positive(name: str, value: float, unit: str = "") -> float:
     """Return a number above 0, as it is.
 
     Raises:

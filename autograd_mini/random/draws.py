@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.checks import demand
 
+if TYPE_CHECKING:
+    from ..core.arrays import Array
+
 Arguments = tuple[tuple[str, Any], ...]
 FILLS: Final = frozenset({"random", "standard_normal", "standard_exponential"})
 """The methods that can write into an array: NumPy's take `out=`, with float32 and float64."""
@@ -27,11 +30,11 @@ class Frozen:
 
     __slots__ = ("array",)
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: object) -> None:
         self.array = np.array(array)
         self.array.flags.writeable = False
 
-    def _content(self) -> tuple[Any, ...]:
+    def _content(self) -> tuple[object, ...]:
         return self.array.shape, self.array.dtype, self.array.tobytes()
 
     def __eq__(self, other: object) -> bool:
@@ -52,11 +55,11 @@ class Frozen:
         return repr(self.array)
 
 
-def _saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
+def _saying_what(function: Callable[..., Any]) -> Callable[..., object]:
     """Wrap the forward function: NumPy's errors become this library's, and name the draw."""
 
     @wraps(function)
-    def write_words(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+    def write_words(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Array:
         try:
             return function(generator=generator, method=method, arguments=arguments)
         except (TypeError, ValueError) as error:
@@ -71,7 +74,7 @@ def _saying_what(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_saying_what
-def _evaluate_draw(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Any:
+def _evaluate_draw(*, generator: np.random.Generator, method: str, arguments: Arguments) -> Array:
     """Draw: it happens here, once for each call."""
     return np.asarray(getattr(generator, method)(**dict(arguments)))[()]
 
@@ -125,7 +128,7 @@ draw: Final = general(
 )
 
 
-def canonical(method: str, name: str, x: Any) -> Any:
+def canonical(method: str, name: str, x: object) -> Any:
     """Return an argument as it is recorded: hashable, equal if it means the same.
 
     Raises:
@@ -162,7 +165,7 @@ def _shape_of(size: Any) -> tuple[int, ...]:
         ) from error
 
 
-def _dtype_of(dtype: Any) -> np.dtype[Any]:
+def _dtype_of(dtype: Any) -> np.dtype[np.generic]:
     """Return a dtype; raise OperandError if the value is not one."""
     try:
         return np.dtype(dtype)
@@ -170,12 +173,14 @@ def _dtype_of(dtype: Any) -> np.dtype[Any]:
         raise OperandError(f"dtype is {dtype!r:.60}; expected one such as np.float32") from error
 
 
-def tensorial(*parameters: Any) -> bool:
+def tensorial(*parameters: object) -> bool:
     """Whether a tensor is among some parameters."""
     return any(isinstance(x, Tensor) for x in parameters)
 
 
-def drawn_shape(name: str, size: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+def drawn_shape(
+    name: str, size: tuple[int, ...] | None, shapes: Sequence[tuple[int, ...]]
+) -> tuple[int, ...]:
     """Return the shape of a draw: the size, or that to which the parameters broadcast.
 
     Raises:
@@ -224,7 +229,7 @@ def length(x: Any, axis: int) -> int:
     return int(x.shape[axis])
 
 
-def check_probabilities(p: Any, count: int) -> None:
+def check_probabilities(p: Tensor, count: int) -> None:
     """Raise ArgumentError unless these are probabilities of `count` outcomes, as NumPy does."""
     given, p = p, plain_value(p)
     if p.shape != (count,):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from .draws import (
     non_negative,
     tensorial,
 )
+
+if TYPE_CHECKING:
+    from ..core.arrays import Numbers
 
 
 class Generator:
@@ -85,22 +88,22 @@ class Generator:
         raise AttributeError(missing("a Generator", name))
 
     # ── the standard distributions ───────────────────────────────────────────────────────────
-    def random(self, size: Any = None, dtype: Any = np.float64) -> Tensor:
+    def random(self, size: object = None, dtype: object = np.float64) -> Tensor:
         """Draw from [0, 1) evenly; dtype is float32 or float64."""
         return self._draw("random", size=size, dtype=dtype)
 
-    def standard_normal(self, size: Any = None, dtype: Any = np.float64) -> Tensor:
+    def standard_normal(self, size: object = None, dtype: object = np.float64) -> Tensor:
         """Draw from the normal distribution of mean 0 and deviation 1; dtype as in `random`."""
         return self._draw("standard_normal", size=size, dtype=dtype)
 
     def standard_exponential(
-        self, size: Any = None, dtype: Any = np.float64, method: str = "zig"
+        self, size: object = None, dtype: object = np.float64, method: str = "zig"
     ) -> Tensor:
         """Draw from the exponential distribution of mean 1; dtype as in `random`."""
         return self._draw("standard_exponential", size=size, dtype=dtype, method=method)
 
     # ── location and scale, which may be tensors ─────────────────────────────────────────────
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Tensor:
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: object = None) -> Tensor:
         """Draw from [low, high) evenly.  ∂low: 1 − z, ∂high: z, for z = `random()`"""
         if not tensorial(low, high):
             return self._draw("uniform", low=low, high=high, size=size)
@@ -108,19 +111,19 @@ class Generator:
         non_negative("uniform", "high - low", width)
         return low + width * self._noise("random", size, low, high)
 
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+    def normal(self, loc: Numbers = 0.0, scale: Numbers = 1.0, size: object = None) -> Tensor:
         """Draw from the normal distribution: mean and deviation.  ∂loc: 1, ∂scale: z"""
         return self._locate("normal", "standard_normal", loc, scale, size)
 
-    def laplace(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+    def laplace(self, loc: object = 0.0, scale: object = 1.0, size: object = None) -> Tensor:
         """Draw from the Laplace distribution.  ∂loc: 1, ∂scale: z"""
         return self._locate("laplace", "laplace", loc, scale, size)
 
-    def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+    def gumbel(self, loc: object = 0.0, scale: object = 1.0, size: object = None) -> Tensor:
         """Draw from the Gumbel distribution.  ∂loc: 1, ∂scale: z"""
         return self._locate("gumbel", "gumbel", loc, scale, size)
 
-    def logistic(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Tensor:
+    def logistic(self, loc: object = 0.0, scale: object = 1.0, size: object = None) -> Tensor:
         """Draw from the logistic distribution.  ∂loc: 1, ∂scale: z"""
         return self._locate("logistic", "logistic", loc, scale, size)
 
@@ -131,7 +134,7 @@ class Generator:
         found: Tensor = table[np.exp](self.normal(mean, sigma, size))
         return found
 
-    def exponential(self, scale: Any = 1.0, size: Any = None) -> Tensor:
+    def exponential(self, scale: object = 1.0, size: object = None) -> Tensor:
         """Draw from the exponential distribution of mean `scale`.  ∂scale: z"""
         if not tensorial(scale):
             return self._draw("exponential", scale=scale, size=size)
@@ -141,10 +144,10 @@ class Generator:
     # ── integers and places, without a gradient ──────────────────────────────────────────────
     def integers(
         self,
-        low: Any,
-        high: Any = None,
-        size: Any = None,
-        dtype: Any = np.int64,
+        low: object,
+        high: object = None,
+        size: object = None,
+        dtype: object = np.int64,
         endpoint: bool = False,
     ) -> Tensor:
         """Draw from low … high − 1 (or high, with `endpoint`); from 0 … low − 1 without high."""
@@ -152,15 +155,15 @@ class Generator:
             "integers", low=low, high=high, size=size, dtype=dtype, endpoint=bool(endpoint)
         )
 
-    def binomial(self, n: Any, p: Any, size: Any = None) -> Tensor:
+    def binomial(self, n: object, p: object, size: object = None) -> Tensor:
         """Draw how many of n trials succeed; for a tensor p, write `random(p.shape) < p`."""
         return self._draw("binomial", n=n, p=p, size=size)
 
-    def poisson(self, lam: Any = 1.0, size: Any = None) -> Tensor:
+    def poisson(self, lam: object = 1.0, size: object = None) -> Tensor:
         """Draw from the Poisson distribution of mean `lam`."""
         return self._draw("poisson", lam=lam, size=size)
 
-    def permutation(self, x: Any, axis: int = 0) -> Tensor:
+    def permutation(self, x: Numbers, axis: int = 0) -> Tensor:
         """Put 0 … x − 1 in a random order, or the slices of an array or tensor along an axis.
 
         ∂x: g, put back in order.
@@ -173,10 +176,10 @@ class Generator:
 
     def choice(
         self,
-        a: Any,
-        size: Any = None,
+        a: Numbers,
+        size: object = None,
         replace: bool = True,
-        p: Any = None,
+        p: Numbers | None = None,
         axis: int = 0,
         shuffle: bool = True,
     ) -> Tensor:
@@ -191,7 +194,9 @@ class Generator:
         a = a if isinstance(a, Tensor) else as_array(a)
         return take(a, self._places(length(a, axis), size, replace, p, shuffle), axis=axis)
 
-    def _places(self, count: int, size: Any, replace: bool, p: Any, shuffle: bool) -> Tensor:
+    def _places(
+        self, count: int, size: object, replace: bool, p: Numbers | None, shuffle: bool
+    ) -> Tensor:
         if not (isinstance(p, Tensor) and replace):
             return self._draw(
                 "choice", a=count, size=size, replace=bool(replace), p=p, shuffle=bool(shuffle)
@@ -203,7 +208,7 @@ class Generator:
         return found
 
     # ── one draw ─────────────────────────────────────────────────────────────────────────────
-    def _draw(self, method: str, /, **arguments: Any) -> Tensor:
+    def _draw(self, method: str, /, **arguments: object) -> Tensor:
         """Record one draw; arguments that are None are left to NumPy."""
         given = tuple(
             [(name, canonical(method, name, x)) for name, x in arguments.items() if x is not None]
@@ -211,13 +216,15 @@ class Generator:
         params = {"generator": self.numpy, "method": method, "arguments": given}
         return (context.get()[0] or record)(draw, (), params)
 
-    def _locate(self, method: str, standard: str, loc: Any, scale: Any, size: Any) -> Tensor:
+    def _locate(
+        self, method: str, standard: str, loc: object, scale: object, size: object
+    ) -> Tensor:
         if not tensorial(loc, scale):
             return self._draw(method, loc=loc, scale=scale, size=size)
         non_negative(method, "scale", scale)
         return loc + scale * self._noise(standard, size, loc, scale)
 
-    def _noise(self, standard: str, size: Any, *parameters: Any) -> Tensor:
+    def _noise(self, standard: str, size: Any, *parameters: object) -> Tensor:
         """Draw from a standard distribution, in the shape and dtype that parameters ask for."""
         arrays = [as_array(plain_value(x)) for x in parameters]
         if any(x.dtype.kind == "c" for x in arrays):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from .outline import Outline
 from .parts import Part, Source
 from .scopes import Branch
 from .sharing import Places, describe_sharing
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 MOST_ARROWS: Final = 6
 """More arrows than this between two boxes become one for each label, or one for more labels."""
@@ -101,7 +104,7 @@ class Builder:
             parent = self.clusters[inner] = cluster.id
         return parent
 
-    def leaf_tooltip(self, leaf: Any, places: str = "") -> str:
+    def leaf_tooltip(self, leaf: Array, places: str = "") -> str:
         """Return the tooltip of a leaf: role, dtype, shape, its places, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
@@ -128,11 +131,11 @@ class Builder:
                     tooltip=self.leaf_tooltip(leaf, places_text),
                 )
 
-    def _is_changed(self, leaf: Any) -> bool:
+    def _is_changed(self, leaf: Array) -> bool:
         """Return whether a leaf was assigned after an operation used it."""
         return isinstance(leaf, Tensor) and key(leaf) in self._changed
 
-    def is_marked_changed(self, leaf: Any) -> bool:
+    def is_marked_changed(self, leaf: Tensor) -> bool:
         """Return whether the box of a leaf says "changed".
 
         If all parameters changed, one line of the picture says so instead.
@@ -315,7 +318,7 @@ def _tensor_identities(sources: Iterable[Source]) -> Tensors:
     )
 
 
-def _leaf_name(leaf: Any) -> str:
+def _leaf_name(leaf: Tensor) -> str:
     """Return the name of a leaf, empty if it has none."""
     return clean_text(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ..texts import (
 from .operations import OperationsView
 from .parts import Part
 
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
+
 Facts = list[tuple[str, str]]
 LONGEST: Final = 300
 LONGEST_LIST: Final = 240
@@ -37,7 +40,7 @@ MOST_SYMBOLS: Final = 2000
 """The operations of a scope with more of them are counted by type, which is faster."""
 
 
-def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
+def tensor_facts(tensor: Tensor, gradient: Array | None = None) -> Facts:
     """Return shape, dtype and statistics of a tensor or array, of its gradient, and of `.grad`.
 
     The gradient is the derivative of the drawn outputs; `.grad` is the sum that backward() made.
@@ -57,7 +60,7 @@ def tensor_facts(tensor: Any, gradient: Any = None) -> Facts:
     return [(label, clean_text(text, LONGEST)) for label, text in found if text]
 
 
-def _mean_text(value: Any) -> str:
+def _mean_text(value: Array) -> str:
     """Return mean and deviation of real numbers, empty for others."""
     array = np.asarray(value)
     if array.size < 2 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():

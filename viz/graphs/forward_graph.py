@@ -87,7 +87,7 @@ class ForwardMaker:
         self.vertices[vertex.serial] = self.ends[made.serial] = made
         self.whole_of[made.serial] = vertex.serial
 
-    def _copy_operand(self, x: Any) -> Any:
+    def _copy_operand(self, x: object) -> Any:
         """Return the copy of an operand; the vertex that made it is no longer an end."""
         if type(x) is not Tensor or not x.serial:
             return x

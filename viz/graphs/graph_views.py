@@ -74,7 +74,7 @@ def outline_arguments(graph: Graph, view: GraphView, limit: int | None) -> tuple
 
 
 def compiled_picture(
-    subject: Any, limit: int | None, direction: Direction, title: str | None
+    subject: object, limit: int | None, direction: Direction, title: str | None
 ) -> Picture:
     """Draw both programs of a compiled function in one picture, each in a frame.
 

@@ -93,7 +93,7 @@ class OperationsView:
         for maker in dict.fromkeys(map(self._box_of_maker, outputs)):
             self.builder.add_arrow(maker, box)
 
-    def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, Any]]:
+    def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, object]]:
         """Yield the operands that a part takes from outside: operation, position, operand."""
         for operation in part.operations:
             for position, x in enumerate(operands(operation)):
@@ -151,7 +151,7 @@ class OperationsView:
         (self.lump_of_source if box in self.lumps else self.box_of_source)[source] = box
         self.box_of_leaf.setdefault(key(source.value), box)
 
-    def drawn_arrays(self) -> dict[str, Any]:
+    def drawn_arrays(self) -> dict[str, object]:
         """Return box id → plain array, for the arrays that have a box."""
         held = {
             (operation.serial, position): x
@@ -280,7 +280,7 @@ class OperationsView:
         return known.setdefault(key(x), len(known))
 
     def _arrow_start(
-        self, part: Part, operation: Operation, position: int, x: Any
+        self, part: Part, operation: Operation, position: int, x: object
     ) -> tuple[str | None, str]:
         """Return the box where an arrow starts, and its label; None for a listed leaf."""
         if not isinstance(x, Tensor):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Scope
@@ -199,7 +199,7 @@ def apply_open(wanted: Open, tree: ScopeTree) -> frozenset[Branch]:
     return kept
 
 
-def _match_scopes(wanted: Any, tree: ScopeTree) -> list[Branch]:
+def _match_scopes(wanted: object, tree: ScopeTree) -> list[Branch]:
     """Return the scopes with these paths.
 
     Raises:
@@ -235,7 +235,7 @@ def _no_scope_text(pattern: str, paths: list[str]) -> str:
     return f"open={pattern!r:.60}: no scope of the graph has this path; there is {listed}"
 
 
-def _bad_open_error(wanted: Any) -> PictureError:
+def _bad_open_error(wanted: object) -> PictureError:
     """Return the error for a value that `open=` does not take."""
     return PictureError(
         f"open={wanted!r:.60} is not known; expected a path as 'mlp/dense_2' or 'block_*', a list "

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from autograd_mini.nn.layers import function_of, name_of
 from ..errors import PictureError
 from ..reading import is_number, key, operands, scope_of
 from ..texts import clean_text, operation_label
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
 ACTIVATIONS: Final = frozenset({"tanh", "relu", "sigmoid", "softplus", "softmax", "leakyrelu"})
@@ -84,7 +87,7 @@ class Network:
                     "viz.render(model(x), path)"
                 )
 
-    def values(self, place: int) -> Any:
+    def values(self, place: int) -> Array:
         """Return the values of a column for the sample, None without one."""
         return self.layers[place - 1].made if place else self.sample
 
@@ -95,7 +98,7 @@ class Network:
         return (widths[0][0], *(out for _, out in widths))
 
 
-def read_network(model: Any, sample: Any = None) -> Network:
+def read_network(model: object, sample: object = None) -> Network:
     """Read the dense layers of a model, in the order in which they run.
 
     Args:
@@ -134,7 +137,7 @@ def read_network(model: Any, sample: Any = None) -> Network:
     return Network(tuple(layers), tuple(clean_text(str(name), 8) for name in names), first)
 
 
-def _sample_row(sample: Any) -> Any:
+def _sample_row(sample: object) -> np.ndarray:
     """Return a sample as one row of numbers.
 
     Raises:
@@ -149,7 +152,7 @@ def _sample_row(sample: Any) -> Any:
     return found.reshape(1, -1).astype(np.float64)
 
 
-def _list_parts(model: Any) -> Iterator[Any]:
+def _list_parts(model: object) -> Iterator[object]:
     """Yield the parts of lists and of objects with `layers`, in order; a module is one part."""
     stack = [model]
     opened: set[int] = set()
@@ -163,13 +166,13 @@ def _list_parts(model: Any) -> Iterator[Any]:
             stack.extend(reversed(inner))
 
 
-def _parts_of(part: Any) -> list[Any] | None:
+def _parts_of(part: object) -> list[object] | None:
     """Return the parts of a container, None for anything else."""
     inner = part if isinstance(part, list | tuple) else getattr(part, "layers", None)
     return list(inner) if isinstance(inner, list | tuple) else None
 
 
-def _record_layers(part: Any, x: Any) -> Iterator[DenseLayer]:
+def _record_layers(part: object, x: np.ndarray | None) -> Iterator[DenseLayer]:
     """Yield the layers of a module; a layer without a weight is an activation."""
     if not isinstance(part, Module):
         yield _read_activation(part, x)
@@ -196,13 +199,13 @@ def _join_activations(activation: str, following: str) -> str:
     return clean_text(", ".join(filter(None, (activation, following))), 32)
 
 
-def _is_dense(part: Any) -> bool:
+def _is_dense(part: object) -> bool:
     """Return whether a part is a fully connected layer."""
     weight = None if isinstance(part, Module) else getattr(part, "weight", None)
     return weight is not None and np.ndim(getattr(weight, "data", weight)) == 2
 
 
-def _read_dense(layer: Any, x: Any) -> DenseLayer:
+def _read_dense(layer: Any, x: np.ndarray | None) -> DenseLayer:
     """Read a dense layer, and apply it to the values of the layer before."""
     bias = getattr(layer, "bias", None)
     activation = getattr(layer, "activation", None)
@@ -218,7 +221,7 @@ def _read_dense(layer: Any, x: Any) -> DenseLayer:
     return DenseLayer(weight, bias, _activation_name(activation), made)
 
 
-def _apply_activation(activation: Any, z: Any) -> Any:
+def _apply_activation(activation: Any, z: np.ndarray) -> np.ndarray:
     """Apply an activation, given by name or as a function, to a row of numbers.
 
     Raises:
@@ -233,7 +236,7 @@ def _apply_activation(activation: Any, z: Any) -> Any:
         raise PictureError(said) from error
 
 
-def _array_of(tensor: Any) -> Any:
+def _array_of(tensor: Array) -> np.ndarray:
     """Return a tensor's array, or an array as it is."""
     return tensor if isinstance(tensor, np.ndarray) else np.asarray(getattr(tensor, "data", tensor))
 
@@ -246,7 +249,7 @@ def _activation_name(activation: Any) -> str:
     return clean_text(SYMBOLS.get(name, "function" if name == "<lambda>" else name), 16)
 
 
-def _read_activation(part: Any, x: Any) -> DenseLayer:
+def _read_activation(part: object, x: np.ndarray | None) -> DenseLayer:
     """Read an activation between two layers; Dropout and similar layers have no name."""
     name = type(part).__name__.lower()
     if isinstance(part, str) or hasattr(part, "__name__"):
@@ -279,7 +282,7 @@ class BrokenChain(Exception):
     """A recording is not a chain; the message says where it is not."""
 
 
-def _read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
+def _read_chain(module: Module, sample: np.ndarray | None = None) -> list[ChainStep]:
     """Return the weights, biases and activations of a module in the order in which they act.
 
     Args:
@@ -304,7 +307,7 @@ def _read_chain(module: Module, sample: Any = None) -> list[ChainStep]:
     return found[::-1]
 
 
-def _run_copy(module: Module, sample: Any = None) -> tuple[Tensor, Tensor]:
+def _run_copy(module: Module, sample: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
     """Run a copy of a module once, on zeros or a sample; return its input and its output."""
     try:
         copy = deepcopy(module)
@@ -344,7 +347,7 @@ def _hide_functions(module: Module) -> None:
 def _wrap_in_scope(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a function that runs in a scope with its name."""
 
-    def call_in_scope(x: Any) -> Any:
+    def call_in_scope(x: Tensor) -> Tensor:
         with scope(f"{FUNCTION_SCOPE}{name_of(function)}"):
             return function(x)
 

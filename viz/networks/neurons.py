@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..picture import Arrow, Box, Picture, Point, Role
 from ..style import BLUE, ORANGE
 from ..texts import format_number
 from .mlp import DenseLayer, Network
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 MOST_NEURONS: Final = 16
 """If a column has more neurons than this, only those at its ends are shown."""
@@ -116,7 +119,7 @@ def _add_box(picture: Picture, role: Role, label: str, position: Point, tooltip:
     return box.id
 
 
-def _fill_neuron(picture: Picture, values: Any, neuron: int, name: str) -> None:
+def _fill_neuron(picture: Picture, values: np.ndarray, neuron: int, name: str) -> None:
     """Write the value of the last box into it, and colour it by sign and size in its column."""
     value, box = float(values[neuron]), picture.boxes[-1]
     sizes = np.abs(values[np.isfinite(values)])
@@ -198,7 +201,7 @@ def _add_weights(picture: Picture, layer: DenseLayer, before: Column, after: Col
     return colours
 
 
-def _add_weight(picture: Picture, tail: str, head: str, weight: Any, largest: float) -> str:
+def _add_weight(picture: Picture, tail: str, head: str, weight: Array, largest: float) -> str:
     """Add one line, as wide and as opaque as its weight is large; return its colour."""
     value = float(weight)
     size = abs(value) / largest if np.isfinite(value) else 1.0

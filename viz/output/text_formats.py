@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..picture import BESIDE, SCOPES, Arrow, Box, Picture, Role
 from ..style import BOX
@@ -77,7 +77,7 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
     )
 
 
-def _json_node(box: Box, facts: Facts) -> dict[str, Any]:
+def _json_node(box: Box, facts: Facts) -> dict[str, object]:
     """Return a box in our JSON."""
     return {
         "id": box.id,
@@ -151,7 +151,7 @@ def _explorer_attributes(box: Box, facts: Facts) -> list[dict[str, str]]:
     return rows
 
 
-def _dump_json(content: dict[str, Any]) -> str:
+def _dump_json(content: dict[str, object]) -> str:
     """Write JSON with one space of indentation."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 

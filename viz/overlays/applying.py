@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from ..colours import CIVIDIS, Scale, scale_of
 from ..graphs.parts import Part
@@ -19,7 +19,9 @@ OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
 
-def apply_overlays(picture: Picture, subjects: dict[str, Any], overlays: list[Overlay]) -> Picture:
+def apply_overlays(
+    picture: Picture, subjects: dict[str, object], overlays: list[Overlay]
+) -> Picture:
     """Return a picture with the readings of some overlays.
 
     Args:
@@ -72,7 +74,7 @@ def _first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[
     return found
 
 
-def _read_overlay(overlay: Overlay, subjects: dict[str, Any]) -> dict[str, Reading]:
+def _read_overlay(overlay: Overlay, subjects: dict[str, object]) -> dict[str, Reading]:
     """Return the readings of an overlay: id of a box → reading."""
     found = {}
     for box, subject in subjects.items():

@@ -38,7 +38,7 @@ class Memory(Overlay):
         """Return the bytes of all results of a part."""
         return self.reading(sum(map(result_bytes, part.operations)))
 
-    def read_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: object) -> Reading | None:
         """Return the bytes of a leaf for its tooltip; only results have a colour."""
         size = _byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
         return Reading(tooltip=f"{self.format_value(size)} of memory")
@@ -117,7 +117,7 @@ class Parameters(Overlay):
             "what is shared is counted in each box that takes it" if shared else "",
         )
 
-    def read_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: object) -> Reading | None:
         """Count the numbers of a parameter."""
         if not isinstance(leaf, Tensor) or not leaf.requires_grad:
             return None

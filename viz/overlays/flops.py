@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log2, prod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from autograd_mini.core.record import Operation
 
 from ..graphs.parts import Part
 from ..texts import format_count
 from .readings import Overlay, Reading
+
+if TYPE_CHECKING:
+    from autograd_mini.core.tensor import Tensor
 
 PREFIXES: Final = ("", "k", "M", "G", "T", "P")
 MOVING: Final = frozenset(
@@ -69,7 +72,7 @@ READING: Final = frozenset(
 """Operations that read each number of their first operand once."""
 
 
-def _count_elements(x: Any) -> int:
+def _count_elements(x: Tensor) -> int:
     """Return how many numbers a tensor holds."""
     return int(x.size)
 

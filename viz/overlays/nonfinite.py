@@ -127,7 +127,7 @@ class Nonfinite(Overlay):
                     found += [self.leaves[key(x)]] if x.requires_grad else []
         return found
 
-    def read_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: object) -> Reading | None:
         """Return the marks of a leaf."""
         if not isinstance(leaf, Tensor):
             return _worst_reading(
@@ -160,7 +160,7 @@ def _worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
 
 
-def _nonfinite_kind(value: Any) -> str:
+def _nonfinite_kind(value: object) -> str:
     """Return "NaN" or "Inf" if some number is not finite, else ""."""
     array = np.asarray(value)
     if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):

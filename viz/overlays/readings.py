@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
@@ -62,7 +62,7 @@ class Overlay:
         """Return the reading for a part, None if there is nothing to say."""
         raise NotImplementedError
 
-    def read_leaf(self, leaf: Any) -> Reading | None:
+    def read_leaf(self, leaf: object) -> Reading | None:
         """Return the reading for a leaf, a tensor or a plain array; None if there is none."""
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from ..texts import (
     operation_symbol,
 )
 from .readings import Leaving, Overlay, Reading
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 BARS: Final = 12
 """Bars of a histogram."""
@@ -89,7 +92,7 @@ def _combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
     return Reading("\n".join(lines), tooltip=join_list(all_lines, LONGEST_TOOLTIP, "\n"))
 
 
-def _read_statistics(value: Any) -> Reading | None:
+def _read_statistics(value: Array) -> Reading | None:
     """Return the statistics of real numbers."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub" or array.size == 0:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from html import escape
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..drawing import Drawing, draw
 from ..graphs.facts import Facts
@@ -29,6 +29,11 @@ from ..subjects import View, find_graph, refuse_unknown_options
 from ..texts import clean_text
 from .page_states import PageState, graph_states, scalar_state
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autograd_mini.core.arrays import Numbers
+
 SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
 """The roles of boxes that stand for nothing in the graph."""
 MOST_LAYOUTS: Final = 4
@@ -36,7 +41,7 @@ MOST_LAYOUTS: Final = 4
 
 
 def page(
-    subject: Any,
+    subject: Numbers,
     *,
     view: View | None = None,
     direction: Direction | None = None,
@@ -114,7 +119,7 @@ def _assemble_page(found: list[PageState], engine: Engine) -> str:
 
 def _state_data(
     state: PageState, svg: str, table: dict[tuple[tuple[str, str], ...], int]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the data of a state for the script; equal facts are in the table only once."""
     captions = {cluster.id: cluster.caption for cluster in state.picture.clusters}
     boxes = {}
@@ -147,7 +152,7 @@ def _tooltip_facts(tooltip: str) -> Facts:
     return [("", line) for line in tooltip.split("\n") if line]
 
 
-def _fill_template(title: str, data: dict[str, Any]) -> str:
+def _fill_template(title: str, data: dict[str, object]) -> str:
     """Return the page with its texts, style, script and data in place."""
     script = read_resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -164,7 +169,7 @@ def _fill_template(title: str, data: dict[str, Any]) -> str:
     return parts[0] + "".join(values[name] + text for name, _, text in rest)
 
 
-def _embed_json(data: Any) -> str:
+def _embed_json(data: Mapping[str, object]) -> str:
     """Return JSON that can stand in a page: it has no characters that could end its element."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -81,12 +81,12 @@ def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     return (", ".join((f"{names} = {letters}{middle} = {results}", *changes)),)
 
 
-def _operand_text(operand: Any, name: Naming) -> str:
+def _operand_text(operand: object, name: Naming) -> str:
     """Return an operand's name, or its digits."""
     return name(operand) if isinstance(operand, Tensor) else _operand_digits(operand)
 
 
-def _operand_digits(operand: Any) -> str:
+def _operand_digits(operand: object) -> str:
     """Return an operand's number, or its shape where it has axes."""
     if not isinstance(operand, Tensor) and is_number(operand):
         return format_constant(operand)
@@ -124,7 +124,7 @@ def rule_text(operation: Operation) -> str:
     return clean_text(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
 
 
-def describe_statistics(value: Any) -> str:
+def describe_statistics(value: object) -> str:
     """Describe an array in few words: shape, norm and range; a number is just written.
 
     >>> describe_statistics(np.array([3.0, 4.0]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ..reading import Key, has_values, key, operands
 from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
 from .captions import describe_statistics, rule_text, short_name
 from .steps import MOST_LINES, Step, Writing
+
+if TYPE_CHECKING:
+    from autograd_mini.core.arrays import Array
 
 GRADIENT_MARK: Final = "‖grad‖"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
@@ -183,7 +186,7 @@ class PartSteps:
         arrows = (*self.entering[box], *self.leaving[box])
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
-    def _add_term(self, leaf: Tensor, amount: Any) -> list[Writing]:
+    def _add_term(self, leaf: Tensor, amount: Array) -> list[Writing]:
         """Add a term to the gradient of a leaf; return the new texts of all its boxes."""
         found = self.sums[key(leaf)]
         found.add(amount)
@@ -258,7 +261,7 @@ class Sum:
         self.count = 0
         self.value: Any = None
 
-    def add(self, amount: Any) -> None:
+    def add(self, amount: Array) -> None:
         """Add a term."""
         with np.errstate(all="ignore"):
             self.value = amount if self.value is None else self.value + amount
@@ -273,7 +276,7 @@ class Sum:
         return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
 
 
-def _accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
+def _accumulated_gradient(leaf: Tensor, gradient: Array) -> str:
     """Write the norm of `.grad` if it differs, since calls of backward() add up there."""
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
@@ -282,6 +285,6 @@ def _accumulated_gradient(leaf: Tensor, gradient: Any) -> str:
     return "" if size == format_number(norm(gradient)) else f"; .grad {size}"
 
 
-def _gradient_text(length: Any) -> str:
+def _gradient_text(length: float) -> str:
     """Write the norm of a gradient, as a line of its box."""
     return f"{GRADIENT_MARK} {format_number(length)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
@@ -144,7 +144,7 @@ class ScalarSteps:
         """Return the text of a tensor's value for its box."""
         return Writing(self.boxes[key(tensor)], "data", number_cell("data", tensor.data).text)
 
-    def _gradient_writing(self, tensor: Tensor, value: Any) -> Writing:
+    def _gradient_writing(self, tensor: Tensor, value: object) -> Writing:
         """Return the text of a gradient for the box of its tensor."""
         return Writing(self.boxes[key(tensor)], "gradient", number_cell("grad", value).text)
 

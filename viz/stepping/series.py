@@ -143,7 +143,9 @@ class Frames:
     def _repr_svg_(self) -> str:
         return self.animation()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         return {"image/svg+xml": self.animation(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -151,7 +153,7 @@ class Frames:
 
 
 def frames(
-    subject: Any,
+    subject: object,
     *,
     direction: Direction | None = None,
     limit: int | None = 40,

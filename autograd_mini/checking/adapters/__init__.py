@@ -13,7 +13,7 @@ from .frameworks import adapt_function, framework_of
 __all__ = ["Framework", "FrameworkSubject", "adapt_function", "framework_of", "with_parameters"]
 
 
-def with_parameters(module: Any) -> tuple[Any, dict[str, Any]]:
+def with_parameters(module: object) -> tuple[Any, dict[str, Any]]:
     """Return a PyTorch module as a function of its parameters and inputs, and the parameters.
 
     `gradcheck(*with_parameters(module), x)` checks the gradients of all parameters and of x.

@@ -31,7 +31,7 @@ class LeafSlot:
 class HiddenValue:
     """Hides a value from the check: it is passed to the function unchanged."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
 
@@ -44,23 +44,23 @@ class Framework:
 
     title: str
 
-    def owns(self, value: Any) -> bool:
+    def owns(self, value: object) -> bool:
         """Is a value one of the framework's tensors?"""
         raise NotImplementedError
 
-    def array(self, tensor: Any) -> np.ndarray:
+    def array(self, tensor: object) -> np.ndarray:
         """Return the values of a tensor as an array."""
         raise NotImplementedError
 
-    def tensor(self, value: Any, like: Any = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Any:
         """Convert an array to a tensor; `like` is the tensor that the user gave for this input."""
         raise NotImplementedError
 
-    def wide(self, tensor: Any) -> Any:
+    def wide(self, tensor: object) -> Any:
         """Convert a floating-point tensor to double precision."""
         raise NotImplementedError
 
-    def has_changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: object, value: object) -> bool:
         """Did the function write into a tensor, in a way that its array does not show?"""
         return False
 
@@ -68,31 +68,33 @@ class Framework:
         """Return the callable form of a function."""
         return f
 
-    def wide_function(self, f: Any) -> Any:
+    def wide_function(self, f: object) -> Any:
         """Return the function with its parameters in double precision, if possible."""
         return f
 
-    def declaring_function(self, f: Any) -> Any:
+    def declaring_function(self, f: object) -> Any:
         """Return the function whose signature names the inputs."""
         return f
 
-    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    def open_containers(
+        self, f: object, arguments: Sequence[object]
+    ) -> tuple[object, Sequence[object]]:
         """Rewrite a function and its arguments so that only standard containers remain."""
         return f, arguments
 
-    def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
+    def with_parameters(self, f: object) -> tuple[Any, dict[str, Any]] | None:
         """Return a function of the parameters of an object and of its inputs, and the parameters.
 
         Returns None for a function without parameters.
         """
         return None
 
-    def precision(self, wide: bool) -> AbstractContextManager[Any]:
+    def precision(self, wide: bool) -> AbstractContextManager[object]:
         """Return the context in which tensors are created and used."""
         return nullcontext()
 
     def subject(
-        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function; `arguments` are the user's."""
         raise NotImplementedError
@@ -110,7 +112,7 @@ class FrameworkSubject(Subject):
     none_is_zero = True
 
     def __init__(
-        self, framework: Any, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+        self, framework: Any, f: Any, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> None:
         super().__init__(framework.function(f), None, inputs)
         self._pair = False
@@ -133,23 +135,23 @@ class FrameworkSubject(Subject):
                 value = framework.tensor(np.array(value))
             return framework.wide(value) if self.wide and framework.owns(value) else value
 
-    def precision(self) -> AbstractContextManager[Any]:
+    def precision(self) -> AbstractContextManager[object]:
         """Return the context in which the function is called."""
         found: AbstractContextManager[Any] = self.framework.precision(self.wide)
         return found
 
-    def call_with_tensors(self, *tensors: Any) -> Any:
+    def call_with_tensors(self, *tensors: object) -> Any:
         """Call the function with these tensors in place of the differentiated leaves."""
         rows = zip(self._slots, self._rest, strict=True)
         filled = [x if i is None else tensors[i] for i, x in rows]
         return self.function(*self._rebuild(filled))
 
-    def tensors(self, values: Sequence[Any]) -> list[Any]:
+    def tensors(self, values: Sequence[object]) -> list[Any]:
         """Convert the values of the differentiated leaves to tensors."""
         rows = zip(values, self.likes, strict=True)
         return [self.framework.tensor(x, like) for x, like in rows]
 
-    def leaves(self, outputs: Any) -> list[Any]:
+    def leaves(self, outputs: object) -> list[Any]:
         """Return the leaves of a result."""
         return flatten(outputs)[0]
 
@@ -158,7 +160,7 @@ class FrameworkSubject(Subject):
         framework, leaves = self.framework, self.leaves(outputs)
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
-    def call_for_values(self, tensors: list[Any]) -> Any:
+    def call_for_values(self, tensors: list[object]) -> Any:
         """Call the function when only its values are needed."""
         return self.call_with_tensors(*tensors)
 
@@ -179,7 +181,7 @@ class FrameworkSubject(Subject):
                     raise problem(Kind.MUTATION, text, name)
         return found or outputs
 
-    def is_pair(self, result: Any) -> bool:
+    def is_pair(self, result: object) -> bool:
         """Did the function's last result consist of two parts?"""
         return self._pair
 
@@ -195,7 +197,7 @@ class FrameworkSubject(Subject):
         except Exception:  # not everything can be batched
             return None
 
-    def call_batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[object], position: int) -> Any:
         """Call the function for each row of one tensor at once; None if this is not possible."""
         return None
 
@@ -219,7 +221,7 @@ class FrameworkSubject(Subject):
         except Exception as error:  # the function ran, so any error is the rule's
             raise problem(*_describe_refusal(self.what, error)) from error
 
-    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
         """Return the gradient, one array or None a differentiated leaf."""
         raise NotImplementedError
 
@@ -240,14 +242,14 @@ class FrameworkSubject(Subject):
         raise NotImplementedError
 
     # ── the gradient as a function ────────────────────────────────────────────────────────────
-    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
         """Return the gradient as tensors that the framework can differentiate again."""
         raise NotImplementedError
 
     def gradient_subject(self) -> Subject:
         """Return the gradient as a subject: a function of cotangents and leaves."""
 
-        def gradient(gs: list[Any], *tensors: Any) -> list[Any]:
+        def gradient(gs: list[object], *tensors: object) -> list[Any]:
             return self.differentiable_gradient(gs, *tensors)
 
         gradient.__name__ = f"gradient of {self.name}"
@@ -286,7 +288,7 @@ class FrameworkSubject(Subject):
         return 1 if any(_is_narrower(g, x) for g, x in rows if g is not None) else 2
 
 
-def _is_narrower(a: Any, b: Any) -> bool:
+def _is_narrower(a: object, b: object) -> bool:
     """Does an array have a narrower dtype than another?"""
     first, second = np.asarray(a).dtype, np.asarray(b).dtype
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..inputs import Inputs, argument_names
 from .foreign import Framework, FrameworkSubject, HiddenValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FRAMEWORKS = {
     "torch": ("torch_functions", "Torch"),
@@ -27,7 +30,7 @@ PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tens
 Function = Callable[..., Any]
 
 
-def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Framework | None:
+def framework_of(f: object, inputs: Sequence[object], name: str | None = None) -> Framework | None:
     """Return the framework of a function, judged by its inputs and the function itself; or None.
 
     Args:
@@ -56,12 +59,12 @@ def framework_of(f: Any, inputs: Sequence[Any], name: str | None = None) -> Fram
     return made
 
 
-def _package_of(module: Any) -> str:
+def _package_of(module: object) -> str:
     """Return the top-level package of a module name."""
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
-def frameworks_of(value: Any) -> list[str]:
+def frameworks_of(value: object) -> list[str]:
     """Return the frameworks in which a type (or the type of a value) or a base class is defined."""
     cls = value if isinstance(value, type) else type(value)
     return [PACKAGES[p] for c in cls.__mro__ if (p := _package_of(c.__module__)) in PACKAGES]
@@ -69,8 +72,8 @@ def frameworks_of(value: Any) -> list[str]:
 
 def adapt_function(
     framework: Framework,
-    f: Any,
-    arguments: Sequence[Any],
+    f: object,
+    arguments: Sequence[object],
     names: Sequence[str] | None = None,
     argnums: int | Sequence[int] | None = None,
     keep_dtype: bool = False,
@@ -98,8 +101,8 @@ def adapt_function(
 
 
 def _convert_arguments(
-    framework: Framework, arguments: Sequence[Any], argnums: int | Sequence[int] | None
-) -> list[Any]:
+    framework: Framework, arguments: Sequence[object], argnums: int | Sequence[int] | None
+) -> list[object]:
     """Replace tensors by arrays in the arguments.
 
     Python numbers are differentiated if there are no tensors, or if `argnums` says so. Next to
@@ -109,7 +112,7 @@ def _convert_arguments(
     tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
     hide = argnums is None and any(_is_differentiable(framework, x) for x in tensors)
 
-    def plain(x: Any) -> Any:
+    def plain(x: object) -> Any:
         if framework.owns(x):
             try:
                 return framework.array(x)
@@ -129,7 +132,7 @@ def _is_differentiable(framework: Framework, value: Any) -> bool:
     return array.dtype.kind in "fc"
 
 
-def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list[Any]:
+def map_leaves(function: Callable[[Any], Any], arguments: Sequence[object]) -> list[object]:
     """Apply a function to every leaf of each argument."""
     found = []
     for argument in arguments:
@@ -141,20 +144,20 @@ def map_leaves(function: Callable[[Any], Any], arguments: Sequence[Any]) -> list
 def bridge_function(
     framework: Framework,
     f: Function,
-    arguments: Sequence[Any],
-    rules: dict[str, Any],
+    arguments: Sequence[object],
+    rules: Mapping[str, object],
     keep_dtype: bool,
 ) -> tuple[Function, list[Any], dict[str, Any]]:
     """Wrap a function of tensors, its arguments and hand-written rules to work on NumPy arrays."""
 
-    def plain(x: Any) -> Any:
+    def plain(x: object) -> Any:
         return framework.array(x) if framework.owns(x) else x
 
-    def tensor(x: Any) -> Any:
+    def tensor(x: object) -> Any:
         return framework.tensor(x) if isinstance(x, (np.ndarray, np.floating)) else x
 
     def over_arrays(function: Function) -> Function:
-        def call_over_arrays(*xs: Any) -> Any:
+        def call_over_arrays(*xs: object) -> Any:
             with framework.precision(not keep_dtype):
                 return map_leaves(plain, [function(*map_leaves(tensor, xs))])[0]
 

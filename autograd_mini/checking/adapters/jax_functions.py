@@ -26,7 +26,7 @@ class Jax(Framework):
         self.jax: Any = import_module("jax")
         self.numpy: Any = import_module("jax.numpy")
 
-    def owns(self, value: Any) -> bool:
+    def owns(self, value: object) -> bool:
         """Is a value a JAX array?"""
         return isinstance(value, self.jax.Array)
 
@@ -41,7 +41,7 @@ class Jax(Framework):
         numbers = self.numpy
         return bool(numbers.issubdtype(dtype, numbers.floating)) and np.dtype(dtype).kind == "V"
 
-    def tensor(self, value: Any, like: Any = None) -> Any:
+    def tensor(self, value: object, like: Any = None) -> Any:
         """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
         if like is None or not self.owns(like) or self._on_host(like):
@@ -60,7 +60,9 @@ class Jax(Framework):
         floating = numbers.issubdtype(tensor.dtype, numbers.floating)
         return tensor.astype(np.float64) if floating else tensor
 
-    def open_containers(self, f: Any, arguments: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    def open_containers(
+        self, f: Any, arguments: Sequence[object]
+    ) -> tuple[object, Sequence[object]]:
         """Replace JAX's registered containers by dicts, for the function and its arguments.
 
         Models are often registered classes. The dict has one item for each leaf, named by its path.
@@ -82,7 +84,7 @@ class Jax(Framework):
         over_dicts.__name__ = str(getattr(f, "__name__", type(f).__name__))
         return over_dicts, [x if t is None else t[0] for x, t in zip(arguments, trees, strict=True)]
 
-    def _as_dict(self, argument: Any) -> tuple[dict[str, Any], Any] | None:
+    def _as_dict(self, argument: object) -> tuple[dict[str, object], object] | None:
         """Return the leaves of an argument by path, and its structure; None if it needs no dict.
 
         An argument needs one if JAX opens a container that is a leaf for us.
@@ -93,7 +95,7 @@ class Jax(Framework):
         rows, structure = tree_util.tree_flatten_with_path(argument)
         return {tree_util.keystr(path).lstrip("."): leaf for path, leaf in rows}, structure
 
-    def precision(self, wide: bool) -> AbstractContextManager[Any]:
+    def precision(self, wide: bool) -> AbstractContextManager[object]:
         """Return a context with 64-bit types; the global JAX setting is not changed."""
         if not wide:
             return nullcontext()
@@ -104,7 +106,7 @@ class Jax(Framework):
         return made
 
     def subject(
-        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return JaxSubject(self, f, inputs, arguments, wide)
@@ -118,12 +120,12 @@ class JaxSubject(FrameworkSubject):
         """The module."""
         return self.framework.jax
 
-    def leaves(self, outputs: Any) -> list[Any]:
+    def leaves(self, outputs: object) -> list[Any]:
         """Return the leaves of a result, in any container that JAX knows."""
         found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
         return found
 
-    def _flat_outputs(self, *tensors: Any) -> list[Any]:
+    def _flat_outputs(self, *tensors: object) -> list[object]:
         """Call the function and return the leaves of its result."""
         return self.leaves(self.call_with_tensors(*tensors))
 
@@ -134,24 +136,24 @@ class JaxSubject(FrameworkSubject):
                 self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
         return super().arrays(outputs)
 
-    def call_batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[object], position: int) -> Any:
         """Call the function with `jax.vmap`."""
         axes = [0 if i == position else None for i in range(len(tensors))]
         return self.jax.vmap(self._flat_outputs, in_axes=axes)(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
         """Compute the gradient with `jax.vjp`."""
         found = self.run_backward(self.tensors(values), [np.array(g) for g in weights])
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+    def run_backward(self, tensors: Sequence[object], gs: Sequence[object]) -> list[object]:
         """Return the gradient as JAX arrays, in our convention for complex numbers."""
         outputs, back = self.jax.vjp(self._flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
-    def cotangent(self, y: Any, g: Any) -> Any:
+    def cotangent(self, y: Any, g: object) -> Any:
         """Convert our cotangent of an output to what JAX expects."""
         numbers, dtype = self.framework.numpy, self.framework.numpy.result_type(y)
         if not numbers.issubdtype(dtype, numbers.inexact):
@@ -166,6 +168,6 @@ class JaxSubject(FrameworkSubject):
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
 
-    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
         """Return the gradient as arrays that JAX can differentiate again."""
         return self.run_backward(tensors, gs)

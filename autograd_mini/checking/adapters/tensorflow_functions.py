@@ -20,7 +20,7 @@ class TensorFlow(Framework):
     def __init__(self) -> None:
         self.tf: Any = import_module("tensorflow")
 
-    def owns(self, value: Any) -> bool:
+    def owns(self, value: object) -> bool:
         """Is a value a tensor, a variable, or indexed slices of a tensor?"""
         tf = self.tf
         return isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices))
@@ -36,11 +36,11 @@ class TensorFlow(Framework):
         """Is this a floating-point dtype that NumPy lacks?"""
         return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
 
-    def _is_variable(self, value: Any) -> bool:
+    def _is_variable(self, value: object) -> bool:
         """Is a value a variable?"""
         return isinstance(value, self.tf.Variable)
 
-    def tensor(self, value: Any, like: Any = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Any:
         """Make a tensor, or a variable if the user gave one."""
         made = self.tf.constant(np.array(value))
         return self.tf.Variable(made) if self._is_variable(like) else made
@@ -57,14 +57,14 @@ class TensorFlow(Framework):
             return False
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def declaring_function(self, f: Any) -> Any:
+    def declaring_function(self, f: object) -> Any:
         """Return the function whose signature names the inputs: `call` for a layer."""
         call = getattr(f, "call", None)
         is_layer = isinstance(f, self.tf.Module) and callable(call)
         return call if is_layer else getattr(f, "python_function", f)
 
     def subject(
-        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TensorFlowSubject(self, f, inputs, arguments, wide)
@@ -80,7 +80,7 @@ class TensorFlowSubject(FrameworkSubject):
         """The module."""
         return self.framework.tf
 
-    def tensors(self, values: Sequence[Any]) -> list[Any]:
+    def tensors(self, values: Sequence[object]) -> list[Any]:
         """Convert values to tensors.
 
         A variable is created once and then assigned to, so that nothing is traced again.
@@ -107,13 +107,13 @@ class TensorFlowSubject(FrameworkSubject):
         return super().arrays(outputs)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
         """Compute the gradient with a tape."""
         gs = [self.framework.tensor(g) for g in weights]
         found = self.run_backward(self.tensors(values), gs)
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[Any]:
+    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[object]:
         """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.tf.GradientTape() as tape:
             for x in tensors:
@@ -139,7 +139,7 @@ class TensorFlowSubject(FrameworkSubject):
         found = [accumulator.jvp(y) if self.framework.owns(y) else None for y in outputs]
         return [None if t is None else self.framework.array(t) for t in found]
 
-    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
         """Return the gradient as tensors that TensorFlow can differentiate again."""
         found = self.run_backward(tensors, gs)
         rows = zip(found, tensors, strict=True)

@@ -26,7 +26,7 @@ class Torch(Framework):
     def __init__(self) -> None:
         self.torch: Any = import_module("torch")
 
-    def owns(self, value: Any) -> bool:
+    def owns(self, value: object) -> bool:
         """Is a value a tensor?"""
         return isinstance(value, self.torch.Tensor)
 
@@ -44,7 +44,7 @@ class Torch(Framework):
         """Return the floating-point dtypes that NumPy also has."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
-    def tensor(self, value: Any, like: Any = None) -> Any:
+    def tensor(self, value: object, like: Any = None) -> Any:
         """Convert an array to a tensor; on the CPU they share memory, so in-place writes show."""
         shared = self.torch.from_numpy(np.asarray(value))
         return shared if like is None or not self.owns(like) else shared.to(like.device)
@@ -61,7 +61,7 @@ class Torch(Framework):
             return False  # the same memory
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def _is_function(self, f: Any) -> bool:
+    def _is_function(self, f: object) -> bool:
         """Is this an autograd function, a class with a forward and a backward?"""
         return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
 
@@ -70,13 +70,13 @@ class Torch(Framework):
         if not self._is_function(f):
             return f
 
-        def apply_function(*xs: Any) -> Any:
+        def apply_function(*xs: object) -> Any:
             return f.apply(*xs)
 
         apply_function.__name__ = f.__name__
         return apply_function
 
-    def wide_function(self, f: Any) -> Any:
+    def wide_function(self, f: object) -> Any:
         """Return a copy of a module in double precision; the user's module is not changed."""
         if isinstance(f, ModuleFunction):
             return ModuleFunction(self.wide_function(f.module))
@@ -94,7 +94,7 @@ class Torch(Framework):
             return f.forward if separate else partial(f.forward, None)
         return f.forward if isinstance(f, self.torch.nn.Module) else f
 
-    def with_parameters(self, f: Any) -> tuple[Any, dict[str, Any]] | None:
+    def with_parameters(self, f: object) -> tuple[Any, dict[str, Any]] | None:
         """Return a module as a function of its parameters and inputs, and the parameters."""
         if not isinstance(f, self.torch.nn.Module):
             return None
@@ -102,7 +102,7 @@ class Torch(Framework):
         return (function, parameters) if parameters else None
 
     def subject(
-        self, f: Any, inputs: Inputs, arguments: Sequence[Any], wide: bool
+        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TorchSubject(self, f, inputs, arguments, wide)
@@ -124,7 +124,7 @@ class ModuleFunction:
             return
         self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
-    def __call__(self, parameters: Any, *inputs: Any) -> Any:
+    def __call__(self, parameters: Any, *inputs: object) -> Any:
         """Call the module with other parameters; writes into buffers are dropped."""
         buffers = {k: b.clone() for k, b in self.module.named_buffers()}
         values = {**buffers, **parameters}
@@ -185,7 +185,7 @@ class TorchSubject(FrameworkSubject):
             reached = super().try_run()
         return reached
 
-    def call_batched(self, tensors: list[Any], position: int) -> Any:
+    def call_batched(self, tensors: list[object], position: int) -> Any:
         """Call the function with `torch.func.vmap`."""
         axes = tuple(0 if i == position else None for i in range(len(tensors)))
         with self.torch.no_grad():
@@ -195,13 +195,13 @@ class TorchSubject(FrameworkSubject):
             return mapped(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
         """Compute the gradient with autograd."""
         gs = [None if g is None else self.framework.tensor(g) for g in weights]
         found = self.run_backward(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
-    def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[Any]:
+    def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[object]:
         """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
@@ -315,7 +315,7 @@ class TorchSubject(FrameworkSubject):
             ]
             return [None if t is None else np.array(self.framework.array(t)) for t in found]
 
-    def differentiable_gradient(self, gs: list[Any], *tensors: Any) -> list[Any]:
+    def differentiable_gradient(self, gs: list[object], *tensors: Any) -> list[object]:
         """Return the gradient as tensors that can be differentiated again."""
         moved = [x if x.requires_grad else x.detach() for x in tensors]
         found = self.run_backward(moved, gs, create_graph=True)
@@ -323,7 +323,7 @@ class TorchSubject(FrameworkSubject):
         return [self.torch.zeros_like(x) if g is None else g for g, x in rows]
 
 
-def _add_memory_gaps(array: Any) -> np.ndarray:
+def _add_memory_gaps(array: object) -> np.ndarray:
     """Copy an array to memory with unused gaps, and with its axes in reverse order."""
     turned = np.asarray(array).T
     spread = np.zeros((*turned.shape, 2), turned.dtype)

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..inputs import leaf_array
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 LeafPlace = tuple[int, int]
 """Argument number and leaf number."""
@@ -40,11 +43,11 @@ class Range:
     low: float = -np.inf
     high: float = np.inf
 
-    def holds(self, x: Any, closed: Any = ()) -> Any:
+    def holds(self, x: Any, closed: Any = ()) -> Array:
         """Which numbers lie in the interval? Numbers in `closed` count too."""
         return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
 
-    def _move_inside(self, x: Any) -> Any:
+    def _move_inside(self, x: np.ndarray) -> np.ndarray:
         """Map each number to a number inside the interval."""
         size = np.where(x == 0, 1.0, np.abs(x))
         if np.isfinite(self.low) and np.isfinite(self.high):
@@ -93,7 +96,7 @@ class Structure:
         )
         return ", ".join(word for word in words if word)
 
-    def adjust(self, x: Any) -> Any:
+    def adjust(self, x: np.ndarray) -> Array:
         """Return an array similar to x that has this structure."""
         if self.holds(x):
             return x
@@ -105,7 +108,7 @@ class Structure:
             found = np.where(self.range.holds(x, self.ends), x, self.range._move_inside(x))
         return np.asarray(self._give_form(found), x.dtype)
 
-    def _give_form(self, x: Any) -> Any:
+    def _give_form(self, x: np.ndarray) -> np.ndarray:
         """Give an array this form."""
         if self.form == "one-hot":
             return (np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None]) * 1.0
@@ -126,7 +129,7 @@ class Structure:
             return (square + np.swapaxes(square, -1, -2).conj()) / 2
         return x
 
-    def holds(self, x: Any) -> bool:
+    def holds(self, x: np.ndarray) -> bool:
         """Does an array have this structure?"""
         if self.range is not ANYWHERE and not np.all(self.range.holds(x, self.ends)):
             return False
@@ -157,7 +160,7 @@ def form_of(x: Any) -> str:
     return next(_forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
 
 
-def _labels_of(x: Any) -> tuple[float, ...]:
+def _labels_of(x: Array) -> tuple[float, ...]:
     """Return the values of labels: zeros and ones, or signs, if both occur."""
     found = np.unique(x) if x.dtype.kind == "f" and x.ndim else np.array([])
     is_label = found.tolist() in ([0.0, 1.0], [-1.0, 1.0])
@@ -176,7 +179,7 @@ class Contract:
     structures: Mapping[LeafPlace, Structure]
     ordered: tuple[LeafPlace, ...] = ()
 
-    def adjust(self, values: dict[LeafPlace, Any]) -> dict[LeafPlace, Any]:
+    def adjust(self, values: dict[LeafPlace, Any]) -> dict[LeafPlace, object]:
         """Return values similar to these that fulfil the contract."""
         found = dict(values)
         for place, structure in self.structures.items():
@@ -189,7 +192,7 @@ class Contract:
                 found[place] = cast_like(found[place], np.asarray(number))
         return found
 
-    def holds(self, values: Mapping[LeafPlace, Any]) -> bool:
+    def holds(self, values: Mapping[LeafPlace, object]) -> bool:
         """Do values fulfil the contract?"""
         kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
         return kept and self._in_order(values)
@@ -203,14 +206,14 @@ class Contract:
 ANY_VALUES = Contract({})
 
 
-def cast_like(example: Any, x: Any) -> Any:
+def cast_like(example: np.ndarray, x: Array) -> Array:
     """Convert an array to the type of an example: Python number, NumPy number, or array."""
     if isinstance(example, np.generic):
         return x.astype(example.dtype)[()]
     return x.item() if isinstance(example, (float, complex)) else x
 
 
-def contract_of(examples: Mapping[LeafPlace, Any], outputs: Finite) -> Contract:
+def contract_of(examples: Mapping[LeafPlace, object], outputs: Finite) -> Contract:
     """Determine the contract of examples.
 
     Args:
@@ -235,7 +238,7 @@ def contract_of(examples: Mapping[LeafPlace, Any], outputs: Finite) -> Contract:
 
 
 def _find_range(
-    x: Any, structure: Structure, call: Callable[[Any], list[Any] | None], usual: list[Any]
+    x: Any, structure: Structure, call: Callable[[Any], list[object] | None], usual: list[object]
 ) -> Structure:
     """Add the widest range in which the function is finite to a structure."""
     whole = bool(np.all(x == np.rint(x)))
@@ -281,6 +284,6 @@ def _numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...
     return tuple(sorted(numbers, key=lambda place: numbers[place]))
 
 
-def _is_real(x: Any) -> bool:
+def _is_real(x: object) -> bool:
     """Is a leaf real?"""
     return leaf_array(x).dtype.kind == "f"

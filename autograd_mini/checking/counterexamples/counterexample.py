@@ -135,7 +135,7 @@ class LookedAt:
         kept += [" < ".join(self.order)] if self.order else []
         return f"values like those given: {'; '.join(kept)}" if kept else "values of any sign"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the facts as plain Python values."""
         return {
             "checked": self.checked,

@@ -35,7 +35,7 @@ class Exploration:
             return str(self.counterexample)
         return show_text(f"no counterexample\n{self.looked_at}")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain Python values; `code` and `report` are None without a counterexample."""
         found = self.counterexample
         return {
@@ -46,7 +46,7 @@ class Exploration:
 
 
 def search(
-    f: Callable[..., Any],
+    f: Callable[..., object],
     *inputs: Any,
     shapes: Literal["fixed", "varied", "any"] = "fixed",
     values: Literal["similar", "any"] = "similar",

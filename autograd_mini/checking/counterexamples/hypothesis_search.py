@@ -106,7 +106,7 @@ class HypothesisSearch:
             raise ArgumentError(self._nothing_checked()) from self.refused[-1]
         return None
 
-    def outputs(self, values: Mapping[LeafPlace, Any]) -> list[Any] | None:
+    def outputs(self, values: Mapping[LeafPlace, object]) -> list[Any] | None:
         """Return the outputs with these values in place of examples; None if not finite."""
         if self.pattern.is_drawn:
             return None
@@ -141,8 +141,8 @@ class HypothesisSearch:
 
     def _draw_until(
         self,
-        inputs: st.SearchStrategy[tuple[Any, ...]],
-        condition: Callable[[tuple[Any, ...]], bool],
+        inputs: st.SearchStrategy[tuple[object, ...]],
+        condition: Callable[[tuple[object, ...]], bool],
         max_examples: int,
         seed: int,
     ) -> None:
@@ -225,7 +225,7 @@ class HypothesisSearch:
         self.kind, self.found = kind, (inputs, report)
         return True
 
-    def _fails_or_is_no_use(self, inputs: tuple[Any, ...]) -> bool:
+    def _fails_or_is_no_use(self, inputs: tuple[object, ...]) -> bool:
         """Do the same as `fails`, and tell hypothesis to reject useless inputs."""
         try:
             return self.fails(inputs)
@@ -235,7 +235,7 @@ class HypothesisSearch:
             hypothesis.reject()
 
 
-def _arrays_in(inputs: tuple[Any, ...]) -> list[Any]:
+def _arrays_in(inputs: tuple[object, ...]) -> list[Any]:
     """Return the arrays and tensors among the arguments."""
     leaves = [leaf for x in inputs for leaf in flatten(x)[0]]
     return [leaf_array(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]

@@ -16,12 +16,15 @@ import sys
 import textwrap
 from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ...core.source_text import dtype_text, literal, reference
 from ...core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
 """Dtypes that NumPy infers from written numbers."""
@@ -63,13 +66,13 @@ class Script:
             name += "_"
         return name
 
-    def import_(self, line: str, name: str, value: Any) -> str:
+    def import_(self, line: str, name: str, value: object) -> str:
         """Add an import that binds a name, and return the name."""
         self.imports[line] = None
         self.names[name] = value
         return name
 
-    def function(self, value: Any, wanted: str) -> str:
+    def function(self, value: Callable[..., object], wanted: str) -> str:
         """Return an expression for a function; a definition gets the wanted name."""
         if id(value) not in self._expressions:
             for way in (
@@ -86,7 +89,7 @@ class Script:
             self._expressions[id(value)] = found
         return self._expressions[id(value)]
 
-    def _leave_to_reader(self, value: Any, wanted: str) -> str:
+    def _leave_to_reader(self, value: object, wanted: str) -> str:
         """Add a name that the reader has to define."""
         name = self.free_name(wanted)
         self.names[name] = value
@@ -94,7 +97,7 @@ class Script:
         self.complete = False
         return name
 
-    def _write_library_name(self, value: Any, wanted: str) -> str | None:
+    def _write_library_name(self, value: Callable[..., object], wanted: str) -> str | None:
         """Write a function of NumPy, SciPy or this library."""
         found = reference(value)
         if found is not None:
@@ -109,7 +112,7 @@ class Script:
             return f"{self.import_('import autograd_mini as am', 'am', library)}.{name}"
         return None
 
-    def _write_partial(self, value: Any, wanted: str) -> str | None:
+    def _write_partial(self, value: Callable[..., object], wanted: str) -> str | None:
         """Write a `functools.partial`."""
         if type(value) is not functools.partial:
             return None
@@ -119,7 +122,7 @@ class Script:
         self.import_("from functools import partial", "partial", functools.partial)
         return f"partial({', '.join([inner, *parts])})"
 
-    def _write_import(self, value: Any, wanted: str) -> str | None:
+    def _write_import(self, value: Callable[..., object], wanted: str) -> str | None:
         """Import a function from a module."""
         place = _importable_name(value)
         if place is None:
@@ -132,7 +135,7 @@ class Script:
         line = f"from {module} import {first}" + (f" as {bound}" if bound != first else "")
         return self.import_(line, bound, holder) + dot + rest
 
-    def _write_source(self, value: Any, wanted: str) -> str | None:
+    def _write_source(self, value: Callable[..., object], wanted: str) -> str | None:
         """Write the source of a function, after everything it uses."""
         source = _source_of(value)
         if source is None:
@@ -170,7 +173,7 @@ class Script:
             self.names[name] = value
             self.definitions.append(f"{name} = {found}")
 
-    def value(self, value: Any) -> str:
+    def value(self, value: np.ndarray) -> str:
         """Return an expression for a value."""
         if callable(value) and not isinstance(value, type):
             return self.function(value, "function")
@@ -184,7 +187,7 @@ class Script:
         return text
 
 
-def _importable_name(value: Any) -> tuple[str, str] | None:
+def _importable_name(value: Callable[..., object]) -> tuple[str, str] | None:
     """Return the module of a function, and its name there; None if it cannot be imported."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and _look_up_name(module, name) is value:
@@ -198,7 +201,7 @@ def _importable_name(value: Any) -> tuple[str, str] | None:
     return None
 
 
-def _look_up_name(module: str, name: str) -> Any:
+def _look_up_name(module: str, name: str) -> Callable[..., object] | None:
     """Return the value of a dotted name in an importable module; None if there is none."""
     if module in ("__main__", "builtins") or "<" in name:
         return None
@@ -209,7 +212,7 @@ def _look_up_name(module: str, name: str) -> Any:
     return found
 
 
-def _describe_value(value: Any) -> str:
+def _describe_value(value: object) -> str:
     """Describe a value to a reader who has to define it."""
     code = getattr(value, "__code__", None)
     if isinstance(code, CodeType):
@@ -217,7 +220,7 @@ def _describe_value(value: Any) -> str:
     return " ".join(f"{type(value).__name__} {value!r:.60}".split())
 
 
-def _source_of(value: Any) -> str | None:
+def _source_of(value: Callable[..., object]) -> str | None:
     """Return the source of a plain function: a def, or a lambda expression."""
     if not isinstance(value, FunctionType):
         return None
@@ -255,7 +258,7 @@ def span(node: ast.expr) -> tuple[int | None, ...]:
     return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
-def _names_used_by(function: Any, source: str) -> dict[str, Any]:
+def _names_used_by(function: Callable[..., object], source: str) -> dict[str, object]:
     """Return the outside names that the source of a function uses, with their values."""
     try:
         found = inspect.getclosurevars(function)
@@ -290,7 +293,7 @@ def _nested_codes(code: CodeType) -> list[CodeType]:
     return inner + [c for part in inner for c in _nested_codes(part)]
 
 
-def _value_source(value: Any) -> str | None:
+def _value_source(value: object) -> str | None:
     """Write a value as source; None if no text creates an equal one."""
     if isinstance(value, Tensor):
         text = _value_source(np.asarray(value._value))
@@ -320,7 +323,7 @@ def _container_source(value: Any) -> str | None:
     return f"({inner},)" if len(texts) == 1 else f"({inner})"
 
 
-def _array_source(x: Any) -> str | None:
+def _array_source(x: np.ndarray) -> str | None:
     """Write an array."""
     if x.size > MOST or x.dtype.kind not in "biufc" or x.dtype.itemsize > 16:
         return None
@@ -335,7 +338,7 @@ def _array_source(x: Any) -> str | None:
     return f"np.array({text}{dtype})"
 
 
-def _nested_source(x: Any, number: Callable[[Any], str]) -> str:
+def _nested_source(x: np.ndarray, number: Callable[[Any], str]) -> str:
     """Write an array as nested lists."""
     if x.ndim == 0:
         return number(x[()])
@@ -354,7 +357,7 @@ def _number_writer(dtype: np.dtype[Any]) -> Callable[[Any], str]:
     return lambda x: str(literal(x.item()))
 
 
-def _shortest_float(x: Any, size: int) -> float:
+def _shortest_float(x: Array, size: int) -> float:
     """Return the float with the fewest digits that equals x in its dtype."""
     return float(x) if size == 8 else float(str(x.dtype.type(x)))
 

@@ -133,15 +133,17 @@ class GradientTrial:
         call = f"{name}({', '.join(names)})"
         return Report(call, problems=(Cause(Kind.UNKNOWN, text),), seed=self.seed)
 
-    def is_certain(self, inputs: tuple[Any, ...], report: Report, taken: ArgumentPattern) -> bool:
+    def is_certain(
+        self, inputs: tuple[object, ...], report: Report, taken: ArgumentPattern
+    ) -> bool:
         """Is a failed check surely the gradient's mistake? `taken` says which leaves vary."""
 
-        def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
+        def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[object, ...]:
             pattern = taken.at(at)
             values = {p: cast_like(x, change(leaf_array(x))) for p, x in pattern.examples.items()}
             return pattern.fill_arguments(values)
 
-        def check(at: tuple[Any, ...]) -> Report | None:
+        def check(at: tuple[object, ...]) -> Report | None:
             try:
                 return self.report(at)
             except Refused:
@@ -149,7 +151,7 @@ class GradientTrial:
 
         return _is_certain(inputs, report, move, check, self.outputs, self.strict)
 
-    def _function_works(self, inputs: tuple[Any, ...]) -> bool:
+    def _function_works(self, inputs: tuple[object, ...]) -> bool:
         """Can a recorded function be called here, so that only its gradient fails?"""
         return not self.rules and self._call_function(inputs) is not None
 
@@ -207,13 +209,13 @@ def failure_kind(report: Report) -> str | None:
     return "wrong" if report.count(Verdict.WRONG) else None
 
 
-def _mark_rule_errors(rule: Any) -> Any:
+def _mark_rule_errors(rule: Callable[..., object]) -> Any:
     """Wrap a hand-written rule so that its errors differ from those of the function."""
     if not callable(rule):
         return rule
 
     @wraps(rule)
-    def call_rule(*arguments: Any, **keywords: Any) -> Any:
+    def call_rule(*arguments: object, **keywords: object) -> Any:
         try:
             return rule(*arguments, **keywords)
         except Exception as error:
@@ -258,7 +260,7 @@ def _nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Argu
     """Return inputs close to the given ones."""
     generator = np.random.default_rng(seed)
 
-    def beside(x: Any) -> Any:
+    def beside(x: np.ndarray) -> np.ndarray:
         scale = np.maximum(np.abs(x), 0.0 if size < BESIDE else 1.0)
         return np.asarray(x + size * scale * generator.uniform(-1, 1, x.shape), x.dtype)
 
@@ -269,7 +271,7 @@ def _is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -
     """Does a tiny change of the inputs change the outputs little?"""
     sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
 
-    def note_size(x: Any) -> Any:
+    def note_size(x: np.ndarray) -> np.ndarray:
         sizes.append(float(np.abs(x).max(initial=0.0)))
         return x
 

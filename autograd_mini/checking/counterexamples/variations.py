@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ...core.tree import LEAVES, Rebuild, flatten
 from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
 from ..inputs import argument_positions, kind_of, leaf_array
 from .contract import ANY_VALUES, Contract
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 LONGEST = 5
 """Varied axis lengths go up to this; a longer axis may keep its length."""
@@ -67,7 +70,7 @@ class ArgumentPattern:
         """Are there strategies among the arguments?"""
         return any(_is_strategy(x) for leaves, _ in self.arguments for x in leaves)
 
-    def at(self, arguments: Sequence[Any]) -> ArgumentPattern:
+    def at(self, arguments: Sequence[object]) -> ArgumentPattern:
         """Return a pattern whose examples come from arguments drawn from this pattern."""
         parts = tuple(flatten(x) for x in arguments)
         plainly = [
@@ -77,12 +80,14 @@ class ArgumentPattern:
         return ArgumentPattern(parts, examples, self.fixed, self.whole)
 
 
-def _is_strategy(value: Any) -> bool:
+def _is_strategy(value: np.ndarray) -> bool:
     """Is a value a hypothesis strategy?"""
     return isinstance(value, st.SearchStrategy)
 
 
-def make_pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) -> ArgumentPattern:
+def make_pattern(
+    arguments: Sequence[object], argnums: int | Sequence[int] | None
+) -> ArgumentPattern:
     """Split arguments into leaves that vary and leaves that stay."""
     wanted = argument_positions(argnums, len(arguments))
     parts = tuple(flatten(x) for x in arguments)
@@ -101,7 +106,7 @@ def make_pattern(arguments: Sequence[Any], argnums: int | Sequence[int] | None) 
 @st.composite
 def draw_variation(
     draw: st.DrawFn, taken: ArgumentPattern, shapes: str, contract: Contract = ANY_VALUES
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """Draw values that fulfil a contract for all leaves that vary, and rebuild the arguments."""
     given = tuple(leaf_array(x).shape for x in taken.examples.values())
     drawn = draw(_draw_shapes_like(given, taken.fixed, shapes))
@@ -129,7 +134,7 @@ def _draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
     return example.ravel()[chosen].reshape(example.shape)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Array) -> bool:
     """Is a leaf a scalar rather than an array?"""
     return isinstance(value, (float, complex, np.generic))
 
@@ -207,14 +212,14 @@ def _draw_value_like(
     return found.item() if _is_number(example) else found
 
 
-def _scale_of(x: Any) -> float:
+def _scale_of(x: Array) -> float:
     """Return the power of ten that makes drawn numbers as large as those of an array."""
     finite = np.abs(x[np.isfinite(x)])
     largest = float(finite.max()) if finite.size else 0.0
     return 10.0 ** np.ceil(np.log10(largest / LARGE)) if largest > LARGE else 1.0
 
 
-def _fit_to_shape(x: Any, shape: Shape) -> Any:
+def _fit_to_shape(x: Array, shape: Shape) -> Array:
     """Cut an array to a shape, or repeat it to fill the shape."""
     front = x.reshape((1,) * max(0, len(shape) - x.ndim) + x.shape)
     front = front[(0,) * (front.ndim - len(shape))]
@@ -226,7 +231,7 @@ def _fit_to_shape(x: Any, shape: Shape) -> Any:
 @st.composite
 def draw_smaller_parts(
     draw: st.DrawFn, taken: ArgumentPattern, fewer_axes: bool
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """Draw parts of the arrays: shorter axes, and fewer axes if allowed."""
     shapes = [np.shape(leaf_array(x)) for x in taken.examples.values()]
     most = max(map(len, shapes), default=0)
@@ -245,7 +250,7 @@ def draw_smaller_parts(
     return taken.fill_arguments({at: np.array(x) for at, x in values.items()})
 
 
-def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[Any, ...]]:
+def with_simpler_numbers(taken: ArgumentPattern) -> Iterator[tuple[object, ...]]:
     """Yield arguments with one number replaced by a simpler one, the simplest first."""
     for at, x in taken.examples.items():
         if not isinstance(x, np.ndarray):

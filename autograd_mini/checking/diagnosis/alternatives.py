@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .faults import BackwardStep, FaultTrial
 from .formula import Formula, name_of, place_of
 from .patterns import Pattern
 from .step_faults import CHOOSING, array_of, sum_like
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
 """Operations that are mistaken for each other."""
@@ -145,7 +148,7 @@ def _other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternati
             yield Alternative(text, {(v.serial, place): new for v in vertices}, {}, {})
 
 
-def _substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, Any]]:
+def _substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, object]]:
     """Yield values that an operand may have by mistake."""
     numbers = x.astype(float)
     yield f"{name} were left out, 0 in its place,", np.zeros_like(numbers)[()]
@@ -226,7 +229,7 @@ def _other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
         yield Alternative(text, {}, changed, {})
 
 
-def _other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
+def _other_indices(index: tuple[int, ...], length: int) -> Iterator[tuple[str, Any]]:
     """Yield other indices: neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
@@ -236,7 +239,7 @@ def _other_indices(index: Any, length: int) -> Iterator[tuple[str, Any]]:
             yield said, new if isinstance(index, tuple) else new[0]
 
 
-def _other_parts(part: Any, length: int) -> Iterator[Any]:
+def _other_parts(part: int, length: int) -> Iterator[Any]:
     """Yield replacements of a number or a slice in an index."""
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
@@ -250,7 +253,7 @@ def _other_parts(part: Any, length: int) -> Iterator[Any]:
             yield from (slice(stop, None), slice(-stop, None))
 
 
-def _index_text(part: Any) -> str:
+def _index_text(part: int) -> str:
     """Write a part of an index."""
     if not isinstance(part, slice):
         return str(part)
@@ -298,7 +301,7 @@ def _few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndar
 
 
 def _solve_levels(
-    trial: FaultTrial, vertex: Any, place: int, constant: np.ndarray, values: np.ndarray
+    trial: FaultTrial, vertex: Tensor, place: int, constant: np.ndarray, values: np.ndarray
 ) -> np.ndarray | None:
     """Return the values whose gradient is closest to the given one; None if unclear."""
     formula, smooth = trial.formula, trial.smooth
@@ -359,12 +362,14 @@ def _choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
         yield [step for steps in found.values() for step in steps]
 
 
-def _pass_where_not_chosen(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def _pass_where_not_chosen(
+    vertex: Tensor, position: int, g: np.ndarray, gx: np.ndarray
+) -> np.ndarray:
     """Give an operand the cotangent of the entries where it is not chosen."""
     return sum_like(g, gx) - gx
 
 
-def _pass_everything(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+def _pass_everything(vertex: Tensor, position: int, g: np.ndarray, gx: np.ndarray) -> Array:
     """Give an operand the whole cotangent."""
     return sum_like(g, gx)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,13 @@ from .faults import (
 from .formula import Formula, apply_rules, name_of, place_of
 from .step_faults import PASSED, array_of
 from .terms import simple_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...core.arrays import Array
+    from ...core.record import Record
+    from ...core.tensor import Tensor
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
 """A change of an array: its name, the kind of mistake, and the function."""
@@ -79,12 +86,12 @@ def _array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
         yield "symmetric, half its sum with its transpose", Kind.TERM, lambda x: (x + x.mT) / 2
 
 
-def _sum_to_each(x: Any, axis: int) -> Any:
+def _sum_to_each(x: np.ndarray, axis: int) -> np.ndarray:
     """Sum over an axis, and give the sum to each entry."""
     return np.broadcast_to(x.sum(axis, keepdims=True), x.shape)
 
 
-def _subtract_mean(x: Any, axis: int) -> Any:
+def _subtract_mean(x: np.ndarray, axis: int) -> np.ndarray:
     """Subtract the mean over an axis."""
     return x - x.mean(axis, keepdims=True)
 
@@ -112,7 +119,14 @@ def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
         named = "the cotangent" if place == len(rows) - 1 else name_of(x, formula)
         for how, kind, move in _array_mistakes(array.shape, array.dtype.kind == "c"):
 
-            def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, m: Any = move) -> Any:
+            def alter(
+                v: Tensor,
+                p: int,
+                g: np.ndarray,
+                gx: Array,
+                i: int = place,
+                m: Callable[..., object] = move,
+            ) -> np.ndarray:
                 xs = [array_of(a) for a in v._operands]
                 if i == len(xs):
                     return apply_rules(v, m(g), xs)[p]
@@ -150,11 +164,11 @@ def reduction_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     count = int(np.prod([step.x.shape[a] for a in axes]))
     where = f"of {name} in the gradient of {{name}} ({place_of(formula, vertex)})"
 
-    def spread(g: Any) -> Any:
+    def spread(g: Array) -> Array:
         shape = [1 if a in axes else n for a, n in enumerate(step.x.shape)]
         return np.broadcast_to(np.reshape(g, shape), step.x.shape)
 
-    def cut(g: Any, kept: Any) -> Any:
+    def cut(g: Array, kept: np.ndarray) -> np.ndarray:
         return spread(g) * kept
 
     edges = frozenset([step.edge])
@@ -183,7 +197,7 @@ def indexing_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     edges = frozenset([step.edge])
     if step.g.shape == step.x.shape:
 
-        def again(v: Any, p: int, g: Any, gx: Any) -> Any:
+        def again(v: Tensor, p: int, g: np.ndarray, gx: np.ndarray) -> np.ndarray:
             return v._primitive.forward(g, *map(array_of, v._operands[1:]), **v._params)
 
         text = f"the cotangent is indexed once more, not put back to where it came from, {where}"
@@ -195,7 +209,7 @@ def indexing_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     if np.all(ones <= 1):
         return
 
-    def one(v: Any, p: int, g: Any, gx: Any, last: bool = True) -> Any:
+    def one(v: Tensor, p: int, g: np.ndarray, gx: np.ndarray, last: bool = True) -> np.ndarray:
         out = np.zeros_like(gx).ravel()
         places = np.arange(out.size).reshape(gx.shape)
         at = v._primitive.forward(places, *map(array_of, v._operands[1:]), **v._params).ravel()
@@ -230,7 +244,9 @@ def broadcast_sum_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault
                 continue
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
 
-                def alter(v: Any, p: int, g: Any, gx: Any, a: Any = axes, r: Any = reduce) -> Any:
+                def alter(
+                    v: Any, p: int, g: object, gx: Any, a: Any = axes, r: Any = reduce
+                ) -> Array:
                     return r(apply_rules(v, g)[p], axis=a).reshape(gx.shape)
 
                 over = f"axis {axes[0]}" if count == 1 else f"the axes {axes}"
@@ -249,7 +265,9 @@ def exchanged_part_faults(formula: Formula, step: BackwardStep) -> Iterator[Faul
         if np.shape(step.g[i]) != np.shape(step.g[j]):
             continue
 
-        def alter(v: Any, position: int, g: Any, gx: Any, i: int = i, j: int = j) -> Any:
+        def alter(
+            v: Record, position: int, g: Sequence[object], gx: np.ndarray, i: int = i, j: int = j
+        ) -> np.ndarray:
             order = [j if k == i else i if k == j else k for k in range(len(g))]
             return apply_rules(v, [g[k] for k in order])[position]
 
@@ -278,7 +296,7 @@ def reshape_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
 
 
 def _reshape_in_order(
-    v: Any, position: int, g: Any, gx: Any, shape: tuple[int, ...], order: Any
-) -> Any:
+    v: Tensor, position: int, g: Any, gx: np.ndarray, shape: tuple[int, ...], order: Any
+) -> np.ndarray:
     """Reshape a cotangent, reading it by rows or by columns."""
     return np.reshape(np.ravel(g, order=order), shape)

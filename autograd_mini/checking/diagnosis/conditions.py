@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import comb
-from typing import Any
 
 import numpy as np
 
@@ -95,7 +94,7 @@ def _is_clause(condition: str) -> bool:
     return any(sign in condition for sign in ("<", ">", "=", " is "))
 
 
-def _entry_text(name: str, index: Any) -> str:
+def _entry_text(name: str, index: np.ndarray) -> str:
     """Write an entry of an input."""
     places = [str(int(i)) for i in index]
     return f"{name}[{', '.join(places)}]" if places else name

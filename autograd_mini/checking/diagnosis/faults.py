@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ...core.forward import Values, key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
 from .formula import Alter, Edge, Formula
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 MOST_SLICES = 32
 """An input with more slices along its first axis is not split into slices."""
@@ -70,17 +73,17 @@ class Fault:
     factor: float | None = None
 
 
-def alter_operand_cotangent(move: Callable[[Any], Any]) -> Alter:
+def alter_operand_cotangent(move: Callable[[Any], object]) -> Alter:
     """Return a fault function that changes the cotangent passed back."""
     return lambda vertex, position, g, gx: move(gx)
 
 
-def alter_result_cotangent(move: Callable[[Any], Any]) -> Alter:
+def alter_result_cotangent(move: Callable[[Any], object]) -> Alter:
     """Return a fault function that passes back a function of the result's cotangent."""
     return lambda vertex, position, g, gx: move(g)
 
 
-def multiply_by(value: Any) -> Callable[[Any], Any]:
+def multiply_by(value: object) -> Callable[[Any], Any]:
     """Return a function that multiplies by a value."""
     return lambda g: g * value
 
@@ -132,7 +135,7 @@ class FaultTrial:
                 if key_of(x) in self.tangents[0]:
                     yield BackwardStep(vertex, place, x, g, gx)
 
-    def along(self, x: Tensor, change: Any) -> np.ndarray:
+    def along(self, x: Tensor, change: Array) -> np.ndarray:
         """Return the effect, along the directions, of changing a cotangent passed back."""
         found = self.stacked[key_of(x)] @ np.ravel(change)
         return np.asarray(found.real if found.dtype.kind == "c" else found)
@@ -219,7 +222,7 @@ class FaultTrial:
         return True
 
     def pull_back(
-        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Any
+        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: object
     ) -> np.ndarray:
         """Carry a cotangent back to the input, with a mistake at some edges."""
         formula = self.formula

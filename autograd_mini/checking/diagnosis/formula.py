@@ -11,7 +11,7 @@ import os.path
 import warnings
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from ...core.tree import flatten
 from ..coordinates import coordinates, from_coordinates
 from .budget import Budget
 from .evidence import Evidence
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 MOST_OPERATIONS = 1500
 """A graph with more operations is not used."""
@@ -202,10 +205,10 @@ class Formula:
 
 def apply_rules(
     vertex: Any,
-    g: Any,
-    xs: list[Any] | None = None,
+    g: object,
+    xs: list[object] | None = None,
     y: Any = None,
-    only: Container[Any] | None = None,
+    only: Container[object] | None = None,
 ) -> list[Any]:
     """Apply the rules of an operation, at other values if given."""
     operands, rules, params = vertex._operands, vertex._primitive.vjp, vertex._params
@@ -225,7 +228,7 @@ def apply_rules(
     ]
 
 
-def add_cotangent(found: Values, x: Tensor, g: Any) -> None:
+def add_cotangent(found: Values, x: Tensor, g: Array) -> None:
     """Add a cotangent to those of a tensor."""
     key = key_of(x)
     found[key] = found[key] + g if key in found else g
@@ -298,7 +301,7 @@ def _results_of(
         raise
 
 
-def _is_result(value: Any, wanted: np.ndarray) -> bool:
+def _is_result(value: object, wanted: np.ndarray) -> bool:
     """Is a variable the result of a function?"""
     if type(value) is not Tensor or not value._requires_grad or value.shape != wanted.shape:
         return False
@@ -309,7 +312,7 @@ def _make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
     """Return a recorder that also notes source lines; it raises for too many operations."""
     entries = 0
 
-    def record_with_site(primitive: Any, operands: tuple[Any, ...], params: Any) -> Any:
+    def record_with_site(primitive: Any, operands: tuple[object, ...], params: Any) -> Any:
         nonlocal entries
         results = record(primitive, operands, params)
         entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))
@@ -334,7 +337,7 @@ def is_right(formula: Formula) -> bool:
     return True
 
 
-def name_of(x: Any, formula: Formula) -> str:
+def name_of(x: object, formula: Formula) -> str:
     """Name a value: an input, a number, a variable, or the operation that computed it."""
     key = ("name", key_of(x)) if type(x) is Tensor else ("name", id(x))
     if key not in formula.memo:
@@ -358,7 +361,7 @@ def _name_of(x: Any, formula: Formula) -> str:
     return f"{what}the result of {x._primitive.name} ({place_of(formula, x, 40)})"
 
 
-def line_of(formula: Formula, vertex: Any) -> str:
+def line_of(formula: Formula, vertex: Record | Tensor) -> str:
     """Write the line that recorded an operation."""
     place = formula.sites.get(vertex.serial)
     if place is None:
@@ -366,7 +369,7 @@ def line_of(formula: Formula, vertex: Any) -> str:
     return f"{os.path.basename(place.code.co_filename)}:{place.line}"
 
 
-def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
+def place_of(formula: Formula, vertex: Record | Tensor, length: int = 70) -> str:
     """Write the line that recorded an operation, with its source text."""
     key = "place", vertex.serial, length
     if key not in formula.memo:
@@ -374,7 +377,7 @@ def place_of(formula: Formula, vertex: Any, length: int = 70) -> str:
     return str(formula.memo[key])
 
 
-def _place_of(formula: Formula, vertex: Any, length: int) -> str:
+def _place_of(formula: Formula, vertex: Record | Tensor, length: int) -> str:
     place = formula.sites.get(vertex.serial)
     text = linecache.getline(place.code.co_filename, place.line).strip() if place else ""
     quoted = text[:length].replace("{", "{{").replace("}", "}}")  # part of a format

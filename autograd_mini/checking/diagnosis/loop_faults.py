@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from .array_faults import indexing_faults, operand_faults, reshape_faults
 from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
 from .formula import Formula, apply_rules, line_of, name_of, place_of
 from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...core.arrays import Array
 
 LoopFaultMaker = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
 """Yields faults of all steps of a loop."""
@@ -66,7 +71,7 @@ def _skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     """Yield faults in which some loop steps pass nothing back, or a wrong factor."""
     told, edges = loop.describe(trial.formula), [step.edge for step in loop.steps]
 
-    def nothing(v: Any, p: int, g: Any, gx: Any) -> Any:
+    def nothing(v: Tensor, p: int, g: Array, gx: Array) -> np.ndarray:
         return np.zeros_like(gx)
 
     what = f"the gradient of {{name}} is as if the path through {told}"
@@ -101,7 +106,7 @@ def _overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             mask = masks[step.vertex.serial]
             kept[step.vertex.serial], taken = mask & ~taken, taken | mask
 
-        def alter(v: Any, p: int, g: Any, gx: Any, kept: Any = kept) -> Any:
+        def alter(v: Any, p: int, g: Array, gx: Any, kept: Any = kept) -> np.ndarray:
             return np.where(kept[v.serial], gx, 0)
 
         told = loop.describe(trial.formula)
@@ -117,7 +122,7 @@ def _repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
 
-            def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters) -> Any:
+            def alter(v: Any, p: int, g: object, gx: Any, a: Any = alters) -> Array:
                 return a[v.serial](v, p, g, gx)
 
             text = f"{faults[0].text} (and in the other steps of the loop)"
@@ -140,7 +145,14 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         for said, values in _replacements(formula, used, count):
             alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
 
-            def alter(v: Any, p: int, g: Any, gx: Any, a: Any = alters, i: int = place) -> Any:
+            def alter(
+                v: Tensor,
+                p: int,
+                g: np.ndarray,
+                gx: np.ndarray,
+                a: Mapping[object, object] = alters,
+                i: int = place,
+            ) -> np.ndarray:
                 xs = [array_of(x) for x in v._operands]
                 new = array_of(a[v.serial])
                 if i == len(xs):
@@ -161,7 +173,9 @@ def _operand_at(step: BackwardStep, place: int) -> Any:
     return operands[place] if place < len(operands) else step.vertex
 
 
-def _replacements(formula: Formula, used: list[Any], count: int) -> Iterator[tuple[str, list[Any]]]:
+def _replacements(
+    formula: Formula, used: list[object], count: int
+) -> Iterator[tuple[str, list[object]]]:
     """Yield replacements of the values that are used at each loop step."""
     if len({id(x) for x in used}) > 1:
         yield "{name} of the next step (off by one, shifted) is taken", [*used[1:], used[-1]]

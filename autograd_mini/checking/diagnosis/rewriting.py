@@ -25,7 +25,7 @@ SET, ADD, INDEX = "_recorded_set", "_recorded_add", "_recorded_index"
 """Names that a rewritten function uses."""
 
 
-def rewrite(function: Any) -> Callable[..., Any] | None:
+def rewrite(function: Callable[..., object]) -> Callable[..., object] | None:
     """Return a copy of a function that does not write into arrays; None if this is not possible."""
     inner = function.func if isinstance(function, partial) else function
     if not isinstance(inner, FunctionType):
@@ -87,7 +87,7 @@ class _Copies:
                 names[name] = self.copy(called)
         return made
 
-    def _names(self, function: FunctionType) -> dict[str, Any]:
+    def _names(self, function: FunctionType) -> dict[str, object]:
         """Return a copy of the globals of a function; shared by all functions of a module."""
         own = function.__globals__
         if id(own) not in self.globals:
@@ -111,7 +111,7 @@ def _names_in(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for c in inner for name in _names_in(c))]
 
 
-def _compile_without_writes(function: FunctionType, names: dict[str, Any]) -> CodeType | None:
+def _compile_without_writes(function: FunctionType, names: dict[str, object]) -> CodeType | None:
     """Compile a function again without writes; None if its source is not a `def`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     (node,) = tree.body

@@ -57,7 +57,7 @@ class ReplacedDerivative:
     rule: Callable[[Any], Any]
     cotangents: Values = field(default_factory=dict)
 
-    def __call__(self, vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    def __call__(self, vertex: Any, position: int, g: object, gx: object) -> Any:
         """Give everything to the last edge, and nothing to the others."""
         if (vertex.serial, position) != self.segment.edges[0]:
             return np.zeros_like(gx)
@@ -124,7 +124,7 @@ def find_segment_fault(trial: FaultTrial) -> Fault | None:
     return None
 
 
-def _pull_back_through(formula: Formula, segment: Segment, g: Any) -> Any:
+def _pull_back_through(formula: Formula, segment: Segment, g: np.ndarray) -> np.ndarray:
     """Carry a cotangent back through a segment to its start."""
     found: Values = {key_of(segment.end): g}
     for vertex in reversed(segment.inside):
@@ -161,7 +161,7 @@ def _replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
         yield Kind.TERM, text, multiply_by(v)
 
 
-def _softmax_vjp(g: Any, y: Any, axis: int | None) -> Any:
+def _softmax_vjp(g: np.ndarray, y: np.ndarray, axis: int | None) -> np.ndarray:
     """Carry a cotangent back through a softmax over an axis."""
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 

@@ -7,7 +7,7 @@ that a step costs two products.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..causes import Kind
 from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
 from .formula import Formula, apply_rules, name_of, place_of
 from .terms import axes_to_expand
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 PASSED = ("add", "subtract", "negative", "positive", "alias", "copy", "real", "reshape", "cast")
 """Operations whose derivative is not a factor that can be forgotten."""
@@ -50,7 +53,7 @@ def fitting_factors(trial: FaultTrial) -> Iterator[tuple[float, BackwardStep]]:
 def factor_fault(trial: FaultTrial, factor: float, step: BackwardStep) -> Fault:
     """Return the fault of a factor at a step: 0, -1, a length, or any other."""
 
-    def alter(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    def alter(vertex: Tensor, position: int, g: Array, gx: Array) -> np.ndarray:
         return factor * gx if factor else np.zeros_like(gx)
 
     path, edges = _path_text(trial.formula, step), frozenset([step.edge])
@@ -83,7 +86,7 @@ def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
                 continue
             by_edge = {first.edge: nice[0], second.edge: nice[1]}
 
-            def alter(v: Any, p: int, g: Any, gx: Any, k: Any = by_edge) -> Any:
+            def alter(v: Any, p: int, g: object, gx: Any, k: Any = by_edge) -> Any:
                 return k[v.serial, p] * gx
 
             a, b = (_path_text(trial.formula, step) for step in (first, second))
@@ -143,10 +146,10 @@ def missing_derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[
         what = f"the derivative of {name}"
     text = f"the gradient of {{name}} is as if {what} were missing {where}: it is not applied"
 
-    def pass_on(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    def pass_on(vertex: Tensor, position: int, g: np.ndarray, gx: Array) -> Array:
         return sum_like(g, gx)
 
-    def again(vertex: Any, position: int, g: Any, gx: Any) -> Any:
+    def again(vertex: Tensor, position: int, g: np.ndarray, gx: Array) -> Array:
         return apply_rules(vertex, gx)[position]
 
     yield Fault(Kind.TERM, text, frozenset([step.edge]), pass_on)
@@ -159,7 +162,7 @@ def missing_derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[
         )
 
 
-def sum_like(g: Any, gx: Any) -> Any:
+def sum_like(g: np.ndarray, gx: Array) -> Array:
     """Sum a cotangent over the axes that were broadcast."""
     extra = np.ndim(g) - np.ndim(gx)
     found = np.sum(g, axis=tuple(range(extra)))
@@ -185,7 +188,7 @@ def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     where = f"in the gradient of {{name}} at {place_of(formula, vertex)}"
     if vertex._primitive.kind == "elementwise" and len(values) == 1:
 
-        def at_result(v: Any, p: int, g: Any, gx: Any) -> Any:
+        def at_result(v: Tensor, p: int, g: np.ndarray, gx: Array) -> Array:
             return apply_rules(v, g, [v._value], v._primitive.forward(v._value, **v._params))[p]
 
         text = f"the derivative of {name} is evaluated at its result, not at its input, {where}"
@@ -198,7 +201,9 @@ def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
             if name in ("matmul", "einsum") and place == step.position:
                 continue  # it is not used
 
-            def alter(v: Any, p: int, g: Any, gx: Any, i: int = place, o: Any = other) -> Any:
+            def alter(
+                v: Tensor, p: int, g: np.ndarray, gx: Array, i: int = place, o: Tensor = other
+            ) -> Array:
                 xs = [array_of(o) if k == i else a for k, a in enumerate(values)]
                 y = array_of(o) if i == len(values) else None
                 return apply_rules(v, g, xs, y)[p]
@@ -207,12 +212,12 @@ def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
             yield Fault(Kind.TERM, f"{said} in the derivative of {name}, {where}", edges, alter)
 
 
-def array_of(x: Any) -> Any:
+def array_of(x: object) -> Any:
     """Return the array of a tensor."""
     return x._value if type(x) is Tensor else x
 
 
-def _same_shape_values(formula: Formula, x: Any) -> Iterator[Any]:
+def _same_shape_values(formula: Formula, x: object) -> Iterator[Any]:
     """Yield the other values of a formula with the same shape."""
     shape = np.shape(array_of(x))
     for other in formula.values:
@@ -227,7 +232,7 @@ def exchanged_operand_faults(formula: Formula, step: BackwardStep) -> Iterator[F
         return
     a, b = (name_of(x, formula) for x in vertex._operands)
 
-    def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
+    def alter(v: Tensor, position: int, g: np.ndarray, gx: Array) -> Array:
         return v._primitive.vjp[1 - position](g, v._value, *map(array_of, v._operands))
 
     text = (
@@ -308,7 +313,7 @@ def _values_like(formula: Formula, shape: tuple[int, ...]) -> tuple[list[int], n
     return found
 
 
-def _broadcast_value(x: Any, shape: tuple[int, ...]) -> Any:
+def _broadcast_value(x: Array, shape: tuple[int, ...]) -> Any:
     """Broadcast a real value to a shape, perhaps along reduced axes; None if impossible."""
     if np.asarray(x).dtype.kind == "c" or np.ndim(x) > len(shape):
         return None
@@ -350,7 +355,7 @@ def _replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, pow
     with np.errstate(all="ignore"):
         factor = _broadcast_value(other._value, vertex.shape) ** power
 
-    def alter(v: Any, position: int, g: Any, gx: Any) -> Any:
+    def alter(v: Tensor, position: int, g: np.ndarray, gx: np.ndarray) -> Array:
         return sum_like(g * factor, gx)
 
     return Fault(Kind.TERM, text, frozenset([step.edge]), alter)

@@ -29,7 +29,9 @@ class Layer:
         by_position: whether the user names gradients by position in the result of `backward`.
     """
 
-    def __init__(self, owner: Any, forward: Method, backward: Method, rate: float | None) -> None:
+    def __init__(
+        self, owner: object, forward: Method, backward: Method, rate: float | None
+    ) -> None:
         self.owner, self.rate = owner, rate
         self.run = _bound_method(owner, forward, "forward")
         self.back = _bound_method(owner, backward, "backward")
@@ -37,7 +39,7 @@ class Layer:
         self.names: list[str] = []
         self.by_position = False
 
-    def forward(self, xs: Sequence[Any]) -> Any:
+    def forward(self, xs: Sequence[object]) -> Any:
         """Return the result of `forward`; or its `output` attribute, if it returns nothing.
 
         Raises:
@@ -55,7 +57,7 @@ class Layer:
             )
         return found
 
-    def backward(self, g: Any, count: int, alone: bool = False) -> list[Any]:
+    def backward(self, g: object, count: int, alone: bool = False) -> list[Any]:
         """Return the gradients of the inputs; None for an input without one.
 
         Args:
@@ -81,7 +83,7 @@ class Layer:
             )
         return [found, *[None] * (count - 1)]
 
-    def _call_backward(self, g: Any) -> Any:
+    def _call_backward(self, g: object) -> Any:
         """Call `backward` with the cotangent, and with the learning rate if there is one.
 
         Raises:
@@ -101,7 +103,7 @@ class Layer:
         names = ", ".join(needed)
         raise ArgumentError(f"layer: backward of {type_name(self.owner)} takes {names}; {cure}")
 
-    def _gradient_of_input(self, places: dict[str, Any], position: int) -> Any:
+    def _gradient_of_input(self, places: dict[str, object], position: int) -> Any:
         """Return the gradient of an input, from attributes or items with a matching name."""
         name = self.names[position] if position < len(self.names) else "x"
         usual = INPUTS if len(self.names) <= 1 else ()
@@ -109,7 +111,7 @@ class Layer:
         return next((places[n] for n in wanted if is_numeric(places.get(n))), None)
 
 
-def _bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
+def _bound_method(owner: object, method: Method, name: str) -> Callable[..., object]:
     """Return a method of a layer; a function of the layer is bound like a method.
 
     Raises:
@@ -138,7 +140,7 @@ def _bound_method(owner: Any, method: Method, name: str) -> Callable[..., Any]:
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _needed_arguments(function: Callable[..., Any]) -> list[str] | None:
+def _needed_arguments(function: Callable[..., object]) -> list[str] | None:
     """Return the positional parameters without a default; None if they are unknown."""
     signature = signature_of(function)
     parameters = [] if signature is None else list(signature.parameters.values())
@@ -147,7 +149,7 @@ def _needed_arguments(function: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in POSITIONAL and p.default is p.empty]
 
 
-def _takes_arguments(function: Callable[..., Any], count: int) -> bool:
+def _takes_arguments(function: Callable[..., object], count: int) -> bool:
     """Can a function be called with this number of arguments? True if that is unknown."""
     signature = signature_of(function)
     try:
@@ -156,7 +158,7 @@ def _takes_arguments(function: Callable[..., Any], count: int) -> bool:
         return False
 
 
-def type_name(owner: Any) -> str:
+def type_name(owner: object) -> str:
     """Return the name of an object in messages."""
     return type(owner).__name__
 
@@ -167,7 +169,7 @@ class LayerNetwork:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = list(layers)
 
-    def forward(self, xs: Sequence[Any]) -> Any:
+    def forward(self, xs: Sequence[object]) -> Any:
         """Return the result of the last layer."""
         y = self.layers[0].forward(xs)
         for layer in self.layers[1:]:
@@ -180,7 +182,7 @@ class LayerNetwork:
         needs = _needed_arguments(self.layers[-1].back)
         return is_number and needs == [] and np.asarray(outputs[0]).dtype.kind != "c"
 
-    def backward(self, g: Any, count: int, alone: bool) -> list[Any]:
+    def backward(self, g: object, count: int, alone: bool) -> list[Any]:
         """Return the gradients of the first layer's inputs.
 
         Args:

@@ -24,7 +24,7 @@ from .subject import LayerSubject
 
 def layer(
     layer: Any,
-    *inputs: Any,
+    *inputs: object,
     parameters: Sequence[str] | None = None,
     gradients: Mapping[str, Spec] | None = None,
     forward: Method = "forward",
@@ -123,7 +123,7 @@ def layer(
     return report.raise_unless_ok() if raises else report
 
 
-def _refuse_others(owners: Sequence[Any], inputs: Sequence[Any]) -> None:
+def _refuse_others(owners: Sequence[object], inputs: Sequence[object]) -> None:
     """Refuse anything other than layers of NumPy arrays.
 
     Raises:
@@ -166,10 +166,10 @@ def _make_subject(
     return LayerSubject(name, finder, inputs, parameters)
 
 
-def _copy_inputs(inputs: Sequence[Any], keep: bool) -> list[Any]:
+def _copy_inputs(inputs: Sequence[object], keep: bool) -> list[object]:
     """Copy the inputs, in double precision unless their dtypes are kept."""
 
-    def copy_value(x: Any) -> Any:
+    def copy_value(x: np.ndarray) -> np.ndarray:
         if isinstance(x, Tensor):
             x = leaf_array(x)
         if isinstance(x, (np.ndarray, np.generic)):

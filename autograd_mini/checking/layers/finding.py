@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from .gradients import (
 )
 from .state import LayerState, StatePlace
 
+if TYPE_CHECKING:
+    from ...core.arrays import Array
+
 
 class ParameterFinder:
     """Runs a layer once, forward and backward, to find its parameters and gradients.
@@ -40,9 +43,9 @@ class ParameterFinder:
     def __init__(
         self,
         network: LayerNetwork,
-        root: Any,
+        root: object,
         state: LayerState,
-        xs: Sequence[Any],
+        xs: Sequence[object],
         specs: Mapping[str, Spec],
     ) -> None:
         self.network, self.root, self.state, self.xs = network, root, state, xs
@@ -270,7 +273,7 @@ class ParameterFinder:
         found = self._gradients_of(parameter)
         return found[0].value if found else None
 
-    def named_gradient(self, spec: Spec) -> Any:
+    def named_gradient(self, spec: Spec) -> Array:
         """Return the gradient at the place that the user named.
 
         Raises:
@@ -302,7 +305,7 @@ def _drop_unused_places(parameter: Parameter, now: LayerState) -> Parameter:
     return Parameter(parameter.name, places or parameter.places)
 
 
-def _shift_values(value: Any) -> Any:
+def _shift_values(value: np.ndarray) -> np.ndarray:
     """Return numbers close to those of a parameter."""
     x = np.asarray(value)
     shift = np.random.default_rng(1).uniform(0.5e-3, 1e-3, x.shape)
@@ -327,6 +330,6 @@ def _all_names(parameter: Parameter) -> set[str]:
     return keys | {p.path for p in parameter.places} | {write_place(p) for p in parameter.places}
 
 
-def _same_values(a: Any, b: Any) -> bool:
+def _same_values(a: np.ndarray, b: np.ndarray) -> bool:
     """Do two gradients hold the same numbers?"""
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-12, atol=0, equal_nan=True)

@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CellType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ArgumentError
 from .state import FUNCTIONS, LayerState, StatePlace, attributes
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 NAMES = (
     "d{}",
@@ -82,7 +85,7 @@ class Parameter:
         """Return the current values."""
         return self.places[0].read()
 
-    def write(self, value: Any) -> None:
+    def write(self, value: Array) -> None:
         """Set the values; an array is changed in place, so that all views of it follow."""
         if isinstance(self.value, np.ndarray):
             np.copyto(self.value, value)
@@ -99,14 +102,14 @@ def names_of(name: str) -> list[str]:
     return found + [f"_d{name}", f"_{name}_grad"]
 
 
-def _spellings(name: str, others: Mapping[str, Any]) -> list[str]:
+def _spellings(name: str, others: Mapping[str, object]) -> list[str]:
     """Return the name, and its lower-case form if it is free: dw for W."""
     lower = name.lower()
     return [name] if lower == name or lower in others else [name, lower]
 
 
 def _find_named(
-    owner: Any, values: Mapping[str, Any], name: Any, path: str = "{}"
+    owner: object, values: Mapping[str, Any], name: str, path: str = "{}"
 ) -> list[StatePlace]:
     """Find gradients by name among the attributes or items of an object."""
     if not isinstance(name, str):
@@ -116,14 +119,14 @@ def _find_named(
     return [StatePlace(path.format(n), owner, n, values[n]) for n in numeric]
 
 
-def is_numeric(value: Any) -> bool:
+def is_numeric(value: object) -> bool:
     """Is a value a number or an array of numbers?"""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "biufc"
     return isinstance(value, (int, float, complex)) and not isinstance(value, bool)
 
 
-def _is_parameter(value: Any) -> bool:
+def _is_parameter(value: object) -> bool:
     """Does a value have derivatives, that is, is it floating-point or complex?"""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.kind in "fc"
@@ -171,13 +174,13 @@ def _find_item_gradients(
                 yield StatePlace(f"{path}[{i}]", held, i, held[i])
 
 
-def _find_holders(holder: Mapping[str, Any], key: Any) -> list[str]:
+def _find_holders(holder: Mapping[str, object], key: str) -> list[str]:
     """Return the names of containers that hold the gradients of a container."""
     wanted = names_of(key) if isinstance(key, str) else []
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
 
 
-def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[StatePlace]:
+def find_in_dict(held: dict[Any, Any], key: str, path: str) -> Iterator[StatePlace]:
     """Yield the gradient in a dict of gradients: under the parameter's key or a gradient name."""
     if is_numeric(held.get(key)):
         yield StatePlace(f"{path}[{key!r}]", held, key, held[key])
@@ -185,7 +188,7 @@ def find_in_dict(held: dict[Any, Any], key: Any, path: str) -> Iterator[StatePla
         yield from _find_named(held, held, key, path + "[{!r}]")
 
 
-def readable_values(owner: Any) -> dict[str, Any]:
+def readable_values(owner: object) -> dict[str, object]:
     """Return the attributes and properties of an object."""
     found = attributes(owner)
     for cls in type(owner).__mro__:
@@ -226,7 +229,7 @@ def write_place(place: StatePlace) -> str:
     return re.sub(rf"(^|\.)(?:{holders})\['([A-Za-z_]\w*)'\]", r"\1\2", path)
 
 
-def follow_path(root: Any, path: str) -> Any:
+def follow_path(root: Any, path: str) -> Array:
     """Return the value at a path such as `grads['W']` or `layers[0].dW`.
 
     Raises:
@@ -249,7 +252,7 @@ def follow_path(root: Any, path: str) -> Any:
     return value
 
 
-def _names_in(value: Any) -> list[str]:
+def _names_in(value: object) -> list[str]:
     """Return the names in an object."""
     if isinstance(value, dict):
         return [repr(k) for k in value]

@@ -58,7 +58,7 @@ class StatePlace:
         except (AttributeError, IndexError, KeyError):
             return None
 
-    def write(self, value: Any) -> None:
+    def write(self, value: object) -> None:
         """Replace the value."""
         if isinstance(self.owner, (dict, list)):
             self.owner[self.key] = value
@@ -66,7 +66,7 @@ class StatePlace:
             object.__setattr__(self.owner, self.key, value)
 
 
-def attributes(owner: Any) -> dict[str, Any]:
+def attributes(owner: object) -> dict[str, object]:
     """Return the attributes that an object holds, including those in `__slots__`."""
     found = dict(getattr(owner, "__dict__", {}))
     for name in _slots_of(type(owner)):
@@ -86,7 +86,7 @@ def _slots_of(cls: type) -> list[str]:
     return [n for n in names if n not in ("__dict__", "__weakref__")]
 
 
-def children(owner: Any, path: str) -> Iterator[StatePlace]:
+def children(owner: object, path: str) -> Iterator[StatePlace]:
     """Yield the places directly inside an object."""
     if isinstance(owner, dict):
         for key, value in owner.items():
@@ -110,7 +110,7 @@ def children(owner: Any, path: str) -> Iterator[StatePlace]:
             yield StatePlace(f"{path}.{name}" if path else name, owner, name, value)
 
 
-def _children_of_function(held: Any) -> Iterator[Any]:
+def _children_of_function(held: Any) -> Iterator[object]:
     """Yield the variables of a closure, or the default values of arguments."""
     yield from held.values() if isinstance(held, dict) else held or ()
 
@@ -135,7 +135,7 @@ class LayerState:
         draws: whether `restore` also restores the global generators, which takes longest.
     """
 
-    def __init__(self, root: Any, path: str = "") -> None:
+    def __init__(self, root: object, path: str = "") -> None:
         self.path = path
         self.saved: dict[int, np.ndarray] = {}
         self.places: list[StatePlace] = []
@@ -147,7 +147,7 @@ class LayerState:
         self._alive: list[Any] = [root]  # keeps ids from being reused
         self._walk(root, path)
 
-    def _walk(self, root: Any, path: str) -> None:
+    def _walk(self, root: object, path: str) -> None:
         waiting, seen = deque([(root, path)]), self.reached
         while waiting:
             owner, at = waiting.popleft()
@@ -198,7 +198,7 @@ class GlobalGenerators:
         return not same or random.getstate() != self.python
 
 
-def _is_state(value: Any) -> bool:
+def _is_state(value: object) -> bool:
     """Can a value change, and is it part of the layer rather than a tool?"""
     if isinstance(value, PLAIN):
         return False
@@ -206,14 +206,14 @@ def _is_state(value: Any) -> bool:
     return module in WALKED or module not in sys.stdlib_module_names
 
 
-def _has_children(owner: Any) -> bool:
+def _has_children(owner: object) -> bool:
     """May an object contain other objects?"""
     if isinstance(owner, np.ndarray):
         return owner.dtype == object
     return not isinstance(owner, (np.random.Generator, np.random.RandomState, bytearray))
 
 
-def _make_restorer(owner: Any) -> Callable[[], None] | None:
+def _make_restorer(owner: object) -> Callable[[], None] | None:
     """Return a function that restores an object; None if nothing can change."""
     if isinstance(owner, np.random.Generator):
         return _make_generator_restorer(owner)
@@ -304,7 +304,7 @@ def _same_items(now: list[Any], items: list[Any]) -> bool:
     return True
 
 
-def _make_attributes_restorer(owner: Any) -> Callable[[], None] | None:
+def _make_attributes_restorer(owner: object) -> Callable[[], None] | None:
     """Return a function that restores the attributes of an object; None without any."""
     slots = _slots_of(type(owner))
     bound = getattr(owner, "__dict__", None)
@@ -350,12 +350,12 @@ def widen(state: LayerState) -> None:
                 place.write(wide)
 
 
-def is_narrow(value: Any) -> bool:
+def is_narrow(value: object) -> bool:
     """Is a value in less than double precision?"""
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.char in WIDE
 
 
-def widen_value(value: Any) -> Any:
+def widen_value(value: np.ndarray) -> np.ndarray:
     """Convert an array or number to double precision."""
     return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
 
@@ -368,7 +368,7 @@ def _can_be_written(place: StatePlace) -> bool:
     return usual and hasattr(place.owner, place.key)
 
 
-def _stands_alone(value: Any, arrays: dict[int, np.ndarray]) -> bool:
+def _stands_alone(value: np.ndarray, arrays: dict[int, np.ndarray]) -> bool:
     """Does no other array share this memory?"""
     if not isinstance(value, np.ndarray):
         return True

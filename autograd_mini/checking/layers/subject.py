@@ -89,7 +89,7 @@ class LayerSubject(Handwritten):
             gradients = [(value - np.asarray(p.read())) / rate for p, value in rows]
         return self.pick_gradients((*self._of_inputs(found), *gradients))
 
-    def _of_inputs(self, found: Sequence[Any]) -> list[Any]:
+    def _of_inputs(self, found: Sequence[object]) -> list[object]:
         """Return the gradients of the inputs.
 
         Raises:

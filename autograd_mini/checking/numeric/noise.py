@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from math import comb
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..coordinates import sizes_of
 from .estimates import Estimate
 from .lines import NOISE, TINY, Line, Probe
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 POINTS = 5
 """Values on each side of the point; the sides are separate, because a kink is not noise."""
@@ -175,7 +178,7 @@ def _usual_deviation(sides: Sides) -> float:
     return float(min(np.median([deviation(v, order) for order in (2, 3, 4)]) for v in sides))
 
 
-def deviation(values: np.ndarray, order: int) -> Any:
+def deviation(values: np.ndarray, order: int) -> Array:
     """Return the standard deviation of the errors of values at equal steps, for each column.
 
     High-order differences of the values consist only of errors.

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.batch_rules import one_by_one, rule_of
 from ...core.primitive import PRIMITIVES
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
+    from ...core.primitive import Primitive
 
 At = tuple["np.ndarray | None", ...]
 """For each axis of a value, the index of each move; None if the whole axis changes."""
@@ -79,7 +83,7 @@ def _restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
     return (n if index is None else 1 for n, index in zip(shape, at, strict=True))
 
 
-def _empty_side_by_side(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
+def _empty_side_by_side(shape: tuple[int, ...], dtype: object = np.float64) -> np.ndarray:
     """Return an uninitialized array whose first axis is the last in memory."""
     return np.moveaxis(np.empty((*shape[1:], shape[0]), dtype), -1, 0)
 
@@ -150,7 +154,11 @@ def _memory_owner(values: np.ndarray) -> np.ndarray:
 
 
 def propagate(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any, memory: ArrayPool
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: object,
+    memory: ArrayPool,
 ) -> Any:
     """Return the change of an operation's output, or of each output.
 
@@ -172,12 +180,14 @@ def propagate(
     return _propagate_whole(primitive, xs, params, y)
 
 
-def _is_in_table(primitive: Any) -> bool:
+def _is_in_table(primitive: Primitive) -> bool:
     """Is a primitive one of the library, whose declarations are tested?"""
     return PRIMITIVES.get(primitive.name) is primitive
 
 
-def _propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: Any) -> Any:
+def _propagate_whole(
+    primitive: Primitive, xs: Sequence[Operand], params: dict[str, object], y: Any
+) -> Any:
     """Apply an operation to whole values, as `vmap` does.
 
     A primitive of the user is called for each move. Its batch rule is not tested, and a check must
@@ -193,13 +203,17 @@ def _propagate_whole(primitive: Any, xs: Sequence[Operand], params: dict[str, An
     return tuple(_dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
 
 
-def _dense_change(values: Any, base: np.ndarray) -> SparseChange:
+def _dense_change(values: Array, base: np.ndarray) -> SparseChange:
     """Return a dense change."""
     return SparseChange(np.asarray(values), (None,) * base.ndim, base)
 
 
 def _propagate_elementwise(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: np.ndarray,
+    memory: ArrayPool,
 ) -> SparseChange:
     """Apply an operation to the changed part only; other operands are gathered there."""
     changes = [x for x in xs if isinstance(x, SparseChange)]
@@ -226,7 +240,9 @@ def _propagate_elementwise(
     return SparseChange(primitive.ufunc(*taken, out=out), at, y)
 
 
-def _common_index(changes: Sequence[SparseChange], shape: tuple[int, ...], axis: int) -> Any:
+def _common_index(
+    changes: Sequence[SparseChange], shape: tuple[int, ...], axis: int
+) -> np.ndarray | None:
     """Return the index that restricts an output axis; None if the operands differ."""
     found = None
     for sparse in changes:
@@ -251,7 +267,11 @@ def _align_axes(sparse: SparseChange, at: At, ndim: int) -> np.ndarray:
 
 
 def _propagate_product(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: np.ndarray,
+    memory: ArrayPool,
 ) -> SparseChange | None:
     """Multiply matrices, one of which changes: the product is linear in it."""
     a, b = xs
@@ -284,13 +304,17 @@ def _multiply_moved(
     return SparseChange(found, at, y)
 
 
-def _unmoved_value(x: Operand) -> Any:
+def _unmoved_value(x: Operand) -> np.ndarray:
     """Return the unchanged value."""
     return x.base if isinstance(x, SparseChange) else x
 
 
 def _propagate_sum(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: np.ndarray,
+    memory: ArrayPool,
 ) -> SparseChange | None:
     """Sum over axes: over a restricted axis, the difference is added to the sum."""
     (x,) = xs
@@ -308,7 +332,11 @@ def _propagate_sum(
 
 
 def _propagate_transpose(
-    primitive: Any, xs: Sequence[Operand], params: dict[str, Any], y: np.ndarray, memory: ArrayPool
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, Any],
+    y: np.ndarray,
+    memory: ArrayPool,
 ) -> SparseChange | None:
     """Permute the axes."""
     (x,) = xs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -64,7 +63,7 @@ class Entry:
         part = (".real", ".imag")[self.index[-1]] if self.complex else ""
         return f"{self.input}[{', '.join(map(str, index))}]{part}" if index else self.input + part
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the entry as plain Python values."""
         return {
             "input": self.input,

@@ -113,7 +113,7 @@ class Report:
         found = [self.parts[i].entry(flat) for i, flat in places]
         return tuple(sorted(found, key=severity_key)[:count])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the report as plain Python values, with the worst hundred entries."""
         return {
             "ok": self.ok,
@@ -228,7 +228,7 @@ class Coverage:
             f"million{more}"
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the coverage as plain Python values."""
         return {
             "entries": self.entries,

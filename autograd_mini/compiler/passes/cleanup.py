@@ -149,7 +149,7 @@ def _param_key(param: Any) -> Hashable:
     return kind, id(param)  # a function, say: the same object, held by its instruction
 
 
-def _array_key(array: Any) -> Hashable:
+def _array_key(array: np.ndarray) -> Hashable:
     """Return dtype, shape, strides and elements; reductions add in the order of strides."""
     return array.dtype, array.shape, array.strides, blake2b(array.tobytes()).digest()
 
@@ -221,7 +221,9 @@ def fold_constants(program: Program) -> Program:
     return program.with_instructions(kept, constants=constants)
 
 
-def _compute_results(step: Instruction, constants: dict[Value, Any]) -> tuple[Any, ...] | None:
+def _compute_results(
+    step: Instruction, constants: dict[Value, object]
+) -> tuple[object, ...] | None:
     """Return the results of an instruction whose operands are all known, None to leave it."""
     if not is_pure(step.primitive):
         return None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ...core.primitive import PRIMITIVES, Primitive
 from ..fused_ops import add_n
 from ..program import Instruction, Operand, Program, Value
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 DEPTH: Final = 8
 """How many operations back the sign of a zero is traced."""
@@ -58,7 +61,7 @@ class Facts:
         return rule(step.operands, lambda y: self.never_minus_zero(y, depth - 1))
 
 
-def _uniform_number(array: Any) -> Any:
+def _uniform_number(array: Array) -> Any:
     """Return the number that all elements are, bit for bit, or None. NaN counts as none."""
     if not isinstance(array, np.ndarray):
         number = array.item() if isinstance(array, np.generic) else array
@@ -73,21 +76,21 @@ def _uniform_number(array: Any) -> Any:
     return first.item()
 
 
-def _is_mixed_zero(zeros: Any) -> bool:
+def _is_mixed_zero(zeros: np.ndarray) -> bool:
     """Tell whether zeros differ in sign."""
     parts = (zeros.real, zeros.imag) if zeros.dtype.kind == "c" else (zeros,)
     signs = [np.signbit(part) for part in parts]
     return any(sign.any() and not sign.all() for sign in signs)
 
 
-def is_minus_zero(number: Any) -> bool:
+def is_minus_zero(number: float) -> bool:
     """Tell whether a number is −0.0, or a complex number with such a part."""
     if isinstance(number, complex):
         return is_minus_zero(number.real) or is_minus_zero(number.imag)
     return number == 0 and str(number).startswith("-")
 
 
-def is_plus_zero(number: Any) -> bool:
+def is_plus_zero(number: float | None) -> bool:
     """Tell whether a number is 0, 0.0 or False, and not −0.0 or None."""
     return number is not None and number == 0 and not is_minus_zero(number)
 

@@ -156,7 +156,7 @@ class BundleFinder:
             steps = steps - outside
 
     def _signature_word(
-        self, x: Operand, shape: tuple[int, ...], names: dict[Value, Any], bundle: Bundle
+        self, x: Operand, shape: tuple[int, ...], names: dict[Value, object], bundle: Bundle
     ) -> Any:
         """Return what stands for an operand in a signature."""
         if type(x) is not Value:

@@ -94,7 +94,7 @@ def _places_in_matrix(
     makers: dict[Value, Instruction],
     program: Program,
     found: dict[tuple[Value, Value], Value],
-    constants: dict[Value, Any],
+    constants: dict[Value, object],
     kept: list[Instruction],
 ) -> Value | None:
     """Return the places of rows and columns in a matrix, or None for another kind of index."""

@@ -125,7 +125,7 @@ class Reader:
             setattr(graph, name, np.array(getattr(graph, name), np.intp))
         return graph
 
-    def kind(self, key: Any, operation: VectorOperation) -> int:
+    def kind(self, key: object, operation: VectorOperation) -> int:
         """Return the index of an operation."""
         if key not in self._kinds:
             known = self.graph.kind(operation)
@@ -134,7 +134,7 @@ class Reader:
                 self.graph.operations.append(operation)
         return self._kinds[key]
 
-    def add(self, kind: int, dtype: np.dtype[Any], count: int) -> int:
+    def add(self, kind: int, dtype: np.dtype[np.generic], count: int) -> int:
         """Add a node, whose operands are in the list, and return its number."""
         graph = self.graph
         buffer = self._buffers.get(dtype)
@@ -179,7 +179,7 @@ def _signed_number(x: Any) -> Any:
     return (x, copysign(1.0, x)) if type(x) is not complex else repr(x)
 
 
-def common_dtype(step: Instruction) -> np.dtype[Any]:
+def common_dtype(step: Instruction) -> np.dtype[np.generic]:
     """Return the dtype that the numbers of an instruction take.
 
     Raises:

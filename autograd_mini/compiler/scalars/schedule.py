@@ -148,7 +148,7 @@ class Schedule:
         return f"<{len(self.steps)} steps on {sum(self.sizes)} slots>"
 
 
-def _packed_forward(*operands: Any, schedule: Schedule) -> tuple[Any, ...]:
+def _packed_forward(*operands: object, schedule: Schedule) -> tuple[object, ...]:
     """Run a schedule."""
     return schedule.run(*operands)
 
@@ -182,7 +182,7 @@ class ScheduleWriter:
     """
 
     def __init__(
-        self, name: str, dtypes: tuple[np.dtype[Any], ...], sizes: tuple[int, ...]
+        self, name: str, dtypes: tuple[np.dtype[np.generic], ...], sizes: tuple[int, ...]
     ) -> None:
         self.name = name
         self.dtypes = dtypes

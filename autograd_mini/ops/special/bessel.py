@@ -19,7 +19,7 @@ ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))
 RIGHT = (0.4, 3.0)
 
 
-def _half_difference(function: Any, g: Any, v: Any, z: Any) -> Any:
+def _half_difference(function: Any, g: Any, v: Any, z: Any) -> Array:
     """∂z: half the difference of the neighbouring orders."""
     return g * (0.5 * (function(v - 1, z) - function(v + 1, z)))
 
@@ -29,7 +29,7 @@ def _half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
     return g * (0.5 * (function(v - 1, z) + function(v + 1, z)))
 
 
-def _iv_with_limit(v: Any, z: Any) -> Any:
+def _iv_with_limit(v: int, z: np.ndarray) -> np.ndarray:
     """Compute Iᵥ(z), at 0 with the sign of its infinity, which SciPy does not have."""
     y = special.iv(v, z)
     infinite = np.equal(z, 0) & np.less(v, 0) & np.not_equal(np.mod(v, 1), 0)
@@ -38,7 +38,7 @@ def _iv_with_limit(v: Any, z: Any) -> Any:
     return np.where(infinite, np.copysign(np.real(y), special.gammasgn(v + 1)), y)[()]
 
 
-def _signed_ive_forward(v: Any, z: Any) -> Any:
+def _signed_ive_forward(v: int, z: np.ndarray) -> np.ndarray:
     """Compute sign z·Iᵉᵥ(z) of real numbers."""
     if np.iscomplexobj(z):
         raise TypeError("it is defined for real numbers")
@@ -53,7 +53,7 @@ def _damped_slope(g: Array, y: Array, v: Array, z: Array) -> Array:
     return inner - g * signed_ive(v, z)
 
 
-def _damped_tangent(t: Any, y: Any, v: Any, z: Any) -> Any:
+def _damped_tangent(t: Any, y: Any, v: object, z: Any) -> Any:
     """The tangent of the same."""
     inner = _half_sum(ive, t, v, z)
     if z.dtype.kind == "c":

@@ -16,14 +16,14 @@ from ..selection import where
 NUMBERS = (int, float, complex)
 
 
-def in_dtypes_of(ufunc: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
+def in_dtypes_of(ufunc: Any, ours: Callable[..., object]) -> Callable[..., object]:
     """Call a function with operands in the dtypes in which a ufunc of SciPy computes.
 
     Plain numbers, as the order of a Bessel function, stay as they are.
     """
 
     @wraps(ours)
-    def call(*operands: Any) -> Any:
+    def call(*operands: object) -> Any:
         xs = [check_operand(x) for x in operands]
         given = [type(x) if type(x) in NUMBERS else np.result_type(value_of(x)) for x in xs]
         wanted = ufunc.resolve_dtypes((*given, None))
@@ -45,7 +45,7 @@ class Refusal:
     def __init__(self, function: str, argument: str) -> None:
         self.function, self.argument = function, argument
 
-    def __call__(self, g: Any, y: Any, *xs: Any, **params: Any) -> NoReturn:
+    def __call__(self, g: object, y: object, *xs: object, **params: object) -> NoReturn:
         """Refuse.
 
         Raises:

@@ -10,7 +10,7 @@ from scipy import special
 from ...core.primitive import Primitive, case, elementwise
 
 
-def _log_of_ratio(a: Any, b: Any) -> Any:
+def _log_of_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Compute ln(a/b), also where a/b overflows; −inf where a is 0."""
     ratio = np.where(np.equal(a, 0), 0, a / b)
     extreme = np.isinf(ratio) | ((ratio == 0) & np.not_equal(a, 0))

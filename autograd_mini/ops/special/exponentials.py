@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -18,6 +18,9 @@ from ..conversion import stop_gradient
 from ..elementwise import LN10
 from ..selection import where
 from .dtypes import Refusal, times
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array, Numbers
 
 exp10 = elementwise(
     special.exp10, "10^", "10ˣ.  ∂x: y·ln 10", vjp=(lambda g, y, x: g * (y * LN10),)
@@ -86,7 +89,11 @@ MOST = 80.0
 
 
 def logsumexp(
-    a: Any, axis: Axis = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+    a: Numbers,
+    axis: Axis = None,
+    b: Numbers | None = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
 ) -> Any:
     """Compute ln Σ b·eᵃ over `axis`.  ∂a: b·eᵃ⁻ʸ  ∂b: eᵃ⁻ʸ.
 
@@ -106,7 +113,7 @@ def logsumexp(
 
 
 @scope("logsumexp")
-def _weighted_logsumexp(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign: bool) -> Any:
+def _weighted_logsumexp(a: Array, axis: Axis, b: Any, keepdims: bool, return_sign: bool) -> Any:
     """Compute ln Σ b·eᵃ, shifted by the largest a whose weight is not 0."""
     nothing = np.equal(b, 0)
     highest = shift(where(nothing, -np.inf, stop_gradient(a)), axis)
@@ -121,11 +128,11 @@ def _weighted_logsumexp(a: Any, axis: Axis, b: Any, keepdims: bool, return_sign:
     return results if return_sign else results[0]
 
 
-def softmax(x: Any, axis: Axis = None) -> Any:
+def softmax(x: Numbers, axis: Axis = None) -> Any:
     """Compute eˣ / Σ eˣ over `axis`, by default all elements.  ∂x: y·(g − Σ y·g)."""
     return activations.softmax(x, axis=axis)
 
 
-def log_softmax(x: Any, axis: Axis = None) -> Any:
+def log_softmax(x: object, axis: Axis = None) -> Any:
     """Compute x − ln Σ eˣ over `axis`, by default all elements.  ∂x: g − eʸ·Σ g."""
     return activations.log_softmax(x, axis=axis)

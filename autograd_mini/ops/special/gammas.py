@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -20,12 +20,15 @@ from ..conversion import convert_operand
 from ..selection import where
 from .dtypes import Refusal, times
 
+if TYPE_CHECKING:
+    from ...core.arrays import Numbers
+
 TWO, THREE, HALF = map(np.float32, (2, 3, 0.5))  # a plain 2 makes some of SciPy's float64
 ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
 POSITIVE = (0.4, 3.0)
 
 
-def _polygamma_forward(n: Any, x: Any) -> Any:
+def _polygamma_forward(n: Any, x: Any) -> Array:
     """Compute SciPy's polygamma in the dtype of x, as the derivative of psi; SciPy's is float64.
 
     Raises:
@@ -52,12 +55,12 @@ def _rgamma_slope(g: Array, y: Array, x: Array) -> Array:
     return g * where(left, reflected, -psi(right) * where(left, 0, y))
 
 
-def _gamma_density_forward(n: Any, c: Any, x: Any) -> Any:
+def _gamma_density_forward(n: object, c: Array, x: Array) -> Array:
     """Compute xⁿ·e⁻ˣ⁻ᶜ."""
     return np.exp(special.xlogy(n, x) - x - c)
 
 
-def _beta_density_forward(m: Any, n: Any, c: Any, x: Any) -> Any:
+def _beta_density_forward(m: Array, n: Array, c: Array, x: np.ndarray) -> np.ndarray:
     """Compute xᵐ·(1 − x)ⁿ·e⁻ᶜ."""
     return np.exp(special.xlogy(m, x) + special.xlog1py(n, -x) - c)
 
@@ -211,7 +214,7 @@ if hurwitz is not None:  # zeta of SciPy calls it when there are two arguments
     table[hurwitz] = zeta.call
 
 
-def polygamma(n: Any, x: Any) -> Any:
+def polygamma(n: Numbers, x: Numbers) -> Any:
     """Compute derivative number n of ψ, in float64 for integers n, as SciPy.  ∂x: ψ⁽ⁿ⁺¹⁾(x).
 
     Raises:
@@ -227,7 +230,7 @@ def polygamma(n: Any, x: Any) -> Any:
 
 
 @scope("multigammaln")
-def multigammaln(a: Any, d: int) -> Any:
+def multigammaln(a: Numbers, d: int) -> Any:
     """Compute the logarithm of the gamma function of d variables.  ∂a: Σ ψ(a − j/2), j < d.
 
     Raises:
@@ -262,7 +265,7 @@ def _erfcx_slope(g: Array, y: Array, x: Array) -> Array:
     return g * where(far, series, 2 * inside * where(far, 0, y) - 2 / SQRT_PI)
 
 
-def _normal_density(x: Any) -> Any:
+def _normal_density(x: Array) -> Array:
     """Compute the density of the standard normal distribution."""
     return np.exp(-0.5 * (x * x)) / SQRT_2PI
 
