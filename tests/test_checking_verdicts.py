@@ -406,6 +406,9 @@ def test_jumps_that_are_meant_are_not_rounding(
     def f(x: Any) -> Any:
         return np.mean(x**2) + 0.1 * np.mean(jump(often * x))
 
+    near = 1e-3 * (1 + np.abs(x))
+    if np.any(jump(often * (x + near)) != jump(often * (x - near))):
+        return  # a jump so near leaves an entry open
     assert state(f, x, grad=lambda x: 2 * x / size) == "ok"
     assert state(f, x, grad=lambda x: 2.2 * x / size) != "ok"
 
