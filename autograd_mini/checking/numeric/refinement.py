@@ -19,7 +19,7 @@ from ..coordinates import coordinates
 from ..inputs import Arrays
 from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe, long_double_probe
-from .noise import SINGLE, find_stair, measure_noise, rounding_of_inputs, slope_over_treads
+from .noise import CROWD, SINGLE, find_stair, measure_noise, rounding_of_inputs, slope_over_treads
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -392,7 +392,11 @@ class SlopeRefinement:
         scattered = [
             x.step for x in levels if abs(x.central - self.given) > far + x.noise(self.noise)
         ]
-        if not scattered or self._settles_below(min(scattered) / 64):
+        if self._line.count >= CROWD:
+            settled = self._settles_below(e.step)
+        else:
+            settled = not scattered or self._settles_below(min(scattered) / 64)
+        if settled:
             return False
         usual = max(e.step, usual_step(self._probe.unit, self._line.unit))
         found = estimate([level for level in levels if level.step > usual], self.noise)
