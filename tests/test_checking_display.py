@@ -14,9 +14,8 @@ import autograd_mini as am
 from autograd_mini.checking import Report
 from autograd_mini.checking.causes import Cause, Kind
 from autograd_mini.checking.numeric.verdicts import CODES, Tolerances, Verdict
-from autograd_mini.checking.reporting.display import html, page
+from autograd_mini.checking.reporting.display import CELLS, SLICES, html, maps, page
 from autograd_mini.checking.reporting.entries import Part
-from autograd_mini.checking.reporting.heatmap import CELLS, SLICES, maps
 
 TOLERANCES = Tolerances(1e-6, 0.0)
 

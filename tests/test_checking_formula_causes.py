@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.checking.diagnosis import budget, formula
+from autograd_mini.checking.diagnosis import formula
 from autograd_mini.checking.diagnosis.rewriting import add_value, rewrite
 
 RNG = np.random.default_rng(11)
@@ -310,7 +310,7 @@ def test_adding_keeps_an_array_and_makes_a_tensor() -> None:
 
 
 def test_the_work_of_a_diagnosis_is_counted() -> None:
-    work = budget.Budget(100.0)
+    work = formula.Budget(100.0)
     work.share(4)
     work.spend(59)
     assert not work.is_spent
@@ -318,7 +318,7 @@ def test_the_work_of_a_diagnosis_is_counted() -> None:
     assert work.is_spent
     work.share(1)
     assert not work.is_spent
-    work.spend(10, 10 * budget.SMALL)
+    work.spend(10, 10 * formula.SMALL)
     assert work.is_spent
 
 

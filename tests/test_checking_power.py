@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.checking.numeric.sparse_changes import ArrayPool, SparseChange
+from autograd_mini.checking.numeric.perturbations import ArrayPool, SparseChange
 
 THERMAL = 1.38e-23 * 300
 ENERGIES = np.linspace(1e-21, 3e-20, 50)

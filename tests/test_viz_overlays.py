@@ -13,8 +13,7 @@ import viz
 from viz.colours import cividis, scale_of
 from viz.output.dot import box_attributes
 from viz.overlays import OVERLAYS
-from viz.overlays.costs import Memory, result_bytes
-from viz.overlays.flops import count_flops
+from viz.overlays.flops import Memory, count_flops, result_bytes
 
 
 def parameter(*shape: int, name: str) -> am.Tensor:

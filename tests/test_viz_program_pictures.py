@@ -13,8 +13,7 @@ from drawn_programs import FLOAT, Writer, roles, training_step
 import autograd_mini as am
 import viz
 from autograd_mini.compiler.fused_ops import add_terms, declare_operation
-from autograd_mini.compiler.graphs import graph_of
-from autograd_mini.compiler.phases import phases_of
+from autograd_mini.compiler.graphs import graph_of, phases_of
 from autograd_mini.compiler.program import Value
 from autograd_mini.core.absent import Absent
 

@@ -11,8 +11,7 @@ from drawn_programs import FLOAT, Writer, roles, training_step
 import autograd_mini as am
 import viz
 from autograd_mini.compiler.fused_ops import declare_operation, flat, parts
-from autograd_mini.compiler.graphs import graph_of
-from autograd_mini.compiler.phases import phases_of
+from autograd_mini.compiler.graphs import graph_of, phases_of
 from autograd_mini.compiler.program import Program, Value
 from autograd_mini.core.record import scope
 

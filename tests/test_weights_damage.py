@@ -258,7 +258,7 @@ def test_a_header_that_ends_early_is_refused(file):
 def test_nothing_is_read_before_everything_has_been_compared(file, monkeypatch):
     large = [(f"{n}.npy", npy_bytes(np.zeros((1000, 1000)))) for n in RIGHT]
     read: list[Any] = []
-    monkeypatch.setattr("autograd_mini.nn.weights.read_array", lambda *args: read.append(args))
+    monkeypatch.setattr("autograd_mini.nn.module.read_array", lambda *args: read.append(args))
     for content in (
         [*large[:-1], ("other.npy", b"")],
         [*members()[:-1], (members()[-1][0], npy_bytes(np.zeros((3, 2))))],

@@ -1,4 +1,4 @@
-"""Outline: which operations are boxes, and which are folded, joined as repeats, or left out.
+"""Outline: which operations are boxes, folded, or joined as repeats, without making a cycle.
 
 The order: `open=` and `limit=` of `scopes`, repeats, what is left out. Then it finds the
 leaves that the boxes need.
@@ -10,18 +10,270 @@ later stages work on a few dozen boxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappop, heappush
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Scope
 from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
-from .acyclic import ALONE, divide_groups
+from ..texts import clean_text, operation_symbol
 from .parts import Part, Source
-from .repeats import fold_repeats
 from .scopes import Branch, Open, ScopeTree, apply_open, common_branch
+
+LONGEST_PERIOD: Final = 40
+"""A round of a loop has no more parts than this."""
+FEWEST_ROUNDS: Final = 3
+"""Fewer rounds than this are not joined."""
+MANY_SCOPES: Final = 8
+"""This many alike scopes become one box even if there is room for all."""
+MOST_NAMES: Final = 4
+"""A box names no more parts of its round than this."""
+NUMBER: Final = re.compile(r"[_\-. ]?\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rounds of `period` parts each, from the part at `start` on."""
+
+    start: int
+    period: int
+    rounds: int
+
+    @property
+    def end(self) -> int:
+        """The place after its last part."""
+        return self.start + self.period * self.rounds
+
+
+def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
+    """Return the parts with runs of alike ones as one part each.
+
+    Args:
+        parts: of the picture, in order.
+        limit: how many boxes fit.
+        crowded: whether there are more parts than that; if not, only many alike scopes are joined.
+    """
+    if not crowded and len(parts) < MANY_SCOPES:
+        return parts
+    found: list[Part] = []
+    place = 0
+    for run in _find_runs(signatures(parts), LONGEST_PERIOD if crowded else 1):
+        if _is_worth_joining(parts, run, crowded):
+            inner = _without_ends(run, limit) if parts[run.start].kind == "operation" else run
+            found += parts[place : inner.start]
+            found.append(_join_run(parts, inner))
+            place = inner.end
+    return [*found, *parts[place:]]
+
+
+def _without_ends(run: Run, limit: int) -> Run:
+    """Return a run of operations without its first and last round if they are short.
+
+    These two rounds are then drawn.
+    """
+    if run.rounds < FEWEST_ROUNDS + 2 or 2 * run.period > limit // 3:
+        return run
+    return Run(run.start + run.period, run.period, run.rounds - 2)
+
+
+def signatures(parts: list[Part]) -> np.ndarray:
+    """Return a number for each part, equal for parts that are alike and stand in one scope."""
+    numbers: dict[tuple[object, ...], int] = {}
+    return np.array([numbers.setdefault(_signature(part), len(numbers)) for part in parts])
+
+
+def _signature(part: Part) -> tuple[object, ...]:
+    """Return the signature of a part: scope, name without number, operations."""
+    name = NUMBER.sub("", part.branch.caption) if part.kind == "scope" else ""
+    return (part.around, part.kind, name, *(operation.type for operation in part.operations))
+
+
+def _find_runs(kinds: np.ndarray, longest: int) -> list[Run]:
+    """Return the runs in order; short periods win, and no run overlaps another."""
+    best: dict[int, Run] = {}
+    covered = np.zeros(len(kinds), bool)
+    for period in range(1, min(longest, len(kinds) // FEWEST_ROUNDS) + 1):
+        same = np.concatenate([[False], kinds[:-period] == kinds[period:], [False]])
+        edges = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
+        long = edges[:, 1] - edges[:, 0] >= period * (FEWEST_ROUNDS - 1)
+        for first, last in edges[long]:
+            rounds = int(last - first) // period + 1
+            end = int(first) + period * rounds
+            if not covered[first:end].any():
+                covered[first:end] = True
+                best[int(first)] = Run(int(first), period, rounds)
+    return [best[start] for start in sorted(best)]
+
+
+def _is_worth_joining(parts: list[Part], run: Run, crowded: bool) -> bool:
+    """Return whether a run becomes one box.
+
+    Its operations must follow each other without others in between, and the box must save enough.
+    """
+    members = parts[run.start : run.end]
+    if members[0].kind == "earlier" or len(members) < FEWEST_ROUNDS:
+        return False
+    if not crowded and (members[0].kind != "scope" or run.rounds < MANY_SCOPES):
+        return False
+    following = parts[run.end : run.end + 1]
+    return all(
+        one.operations[-1].serial < two.operations[0].serial
+        for one, two in pairwise([*parts[max(run.start - 1, 0) : run.start], *members, *following])
+    )
+
+
+def _join_run(parts: list[Part], run: Run) -> Part:
+    """Join a run to one part; its caption names the parts of a round and counts the rounds."""
+    members = parts[run.start : run.end]
+    first = members[0]
+    names = [_part_name(part) for part in members[: run.period]]
+    round_text = clean_text(
+        "  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else "")
+    )
+    times = f"×{run.rounds:,}".replace(",", "\N{NO-BREAK SPACE}")
+    caption = f"{round_text} {times}" if first.kind == "scope" else f"{round_text}\n{times}"
+    branch = Branch(Scope(caption, None), first.around)
+    operations = [operation for part in members for operation in part.operations]
+    return Part("scope", branch, operations, members)
+
+
+def _part_name(part: Part) -> str:
+    """Return the name of a part in the caption of a round."""
+    if part.kind == "scope":
+        return NUMBER.sub("", part.branch.caption) or part.branch.caption
+    return operation_symbol(part.operations[0])
+
+
+ALONE: Final = -1
+"""The group of a vertex without a group."""
+Place = tuple[int, int, int]
+"""(round, group, 1 if the vertex comes after the group rather than in it)."""
+
+
+def divide_groups(before: Sequence[Sequence[int]], groups: Sequence[int]) -> list[list[int]]:
+    """Return the pieces of the groups in a topological order, each a list of vertices in order.
+
+    Args:
+        before: for each vertex, those with an edge to it; all of them have lower numbers.
+        groups: the group of each vertex, numbered in the order of their first vertices.
+
+    >>> divide_groups([[], [0], [1]], [0, ALONE, 0])
+    [[0], [1], [2]]
+    >>> divide_groups([[], [0], [0]], [0, ALONE, 0])
+    [[0, 2], [1]]
+    """
+    labels = [v if group == ALONE else (group,) for v, group in enumerate(groups)]
+    pieces = _group_by_label(labels)
+    edges = _contract_edges(before, pieces)
+    order = _sort_topologically(edges)
+    if len(order) == len(pieces):
+        return [pieces[i] for i in order]
+    places: dict[int, Place] = {}
+    for component in _strong_components(edges):
+        if len(component) > 1:
+            members = sorted(v for i in component for v in pieces[i])
+            places |= _assign_rounds(members, before, groups)
+    pieces = _group_by_label(
+        [
+            (*places[v][:2], "round") if v in places and groups[v] != ALONE else label
+            for v, label in enumerate(labels)
+        ]
+    )
+    return [pieces[i] for i in _sort_topologically(_contract_edges(before, pieces))]
+
+
+def _group_by_label(labels: Sequence[object]) -> list[list[int]]:
+    """Return the vertices of each label, in the order of their first ones."""
+    found: dict[object, list[int]] = {}
+    for v, label in enumerate(labels):
+        found.setdefault(label, []).append(v)
+    return list(found.values())
+
+
+def _contract_edges(before: Sequence[Sequence[int]], pieces: list[list[int]]) -> list[set[int]]:
+    """Return, for each piece, the other pieces with an edge to it."""
+    piece_of = [0] * len(before)
+    for i, piece in enumerate(pieces):
+        for v in piece:
+            piece_of[v] = i
+    return [{piece_of[u] for v in piece for u in before[v]} - {i} for i, piece in enumerate(pieces)]
+
+
+def _sort_topologically(before: list[set[int]]) -> list[int]:
+    """Return a topological order, lower numbers first, without vertices on or after a cycle."""
+    after: list[list[int]] = [[] for _ in before]
+    for head, tails in enumerate(before):
+        for tail in tails:
+            after[tail].append(head)
+    waiting = [len(tails) for tails in before]
+    ready = [i for i, count in enumerate(waiting) if not count]
+    heapify(ready)
+    order = []
+    while ready:
+        i = heappop(ready)
+        order.append(i)
+        for head in after[i]:
+            waiting[head] -= 1
+            if not waiting[head]:
+                heappush(ready, head)
+    return order
+
+
+def _strong_components(before: list[set[int]]) -> list[list[int]]:
+    """Return the strongly connected components (Kosaraju's algorithm, without recursion)."""
+    after: list[list[int]] = [[] for _ in before]
+    for head, tails in enumerate(before):
+        for tail in tails:
+            after[tail].append(head)
+    finished = [i for found in _search_depth_first(range(len(before)), after) for i in found]
+    return _search_depth_first(reversed(finished), before)
+
+
+def _search_depth_first(starts: Iterable[int], edges: Sequence[Iterable[int]]) -> list[list[int]]:
+    """Search depth first from each unseen start; return the vertices that each search finishes."""
+    seen: set[int] = set()
+    found = []
+    for start in starts:
+        if start in seen:
+            continue
+        seen.add(start)
+        finished: list[int] = []
+        stack = [(start, iter(edges[start]))]
+        while stack:
+            vertex, rest = stack[-1]
+            following = next((i for i in rest if i not in seen), None)
+            if following is None:
+                stack.pop()
+                finished.append(vertex)
+            else:
+                seen.add(following)
+                stack.append((following, iter(edges[following])))
+        found.append(finished)
+    return found
+
+
+def _assign_rounds(
+    members: list[int], before: Sequence[Sequence[int]], groups: Sequence[int]
+) -> dict[int, Place]:
+    """Return the smallest places of a component's vertices that never fall along an edge."""
+    places: dict[int, Place] = {}
+    for v in members:
+        latest = max((places[u] for u in before[v] if u in places), default=(0, ALONE, 1))
+        if groups[v] == ALONE:
+            places[v] = (*latest[:2], 1)
+        else:
+            late = latest > (latest[0], groups[v], 0)
+            places[v] = (latest[0] + late, groups[v], 0)
+    return places
+
 
 NEAR_PARTS: Final = 4
 """A parameter is drawn again for a user that comes more parts than this after the first one."""

@@ -15,12 +15,10 @@ from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
 from .applying import apply_overlays
-from .costs import Memory, Parameters, Time
-from .flops import Flops
-from .gradients import Gradients
+from .flops import Flops, Memory, Parameters, Time
 from .nonfinite import Nonfinite
 from .readings import Overlay
-from .values import Values
+from .values import Gradients, Values
 
 OVERLAYS: Final[dict[str, type[Overlay]]] = {
     "values": Values,

@@ -24,11 +24,53 @@ from ...core.sites import Site, user_line, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ..coordinates import coordinates, from_coordinates
-from .budget import Budget
 from .evidence import Evidence
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
+
+
+from time import perf_counter
+
+WORK = 80_000.0
+"""Rules on small arrays that may be applied for all inputs together."""
+
+SMALL = 2_000
+"""Up to this many entries, a rule costs about the same."""
+
+SECONDS = 20.0
+"""The diagnosis stops after this many seconds, whatever was counted."""
+
+
+class Budget:
+    """The work that is left, and the share of it that one input may use.
+
+    Attributes:
+        left: rules that may still be applied.
+        least: rules that are reserved for other inputs.
+    """
+
+    def __init__(self, work: float = WORK) -> None:
+        self.left = work
+        self.least = 0.0
+        self._stop = perf_counter() + SECONDS
+
+    def share(self, inputs: int) -> None:
+        """Give the next input its share of the work that is left.
+
+        The first input gets more, because one mistake is often the cause of everything.
+        """
+        self.least = self.left * (1 - max(0.6, 1 / inputs))
+
+    def spend(self, rules: float, entries: int = 0) -> None:
+        """Count rules that are applied to arrays of a size."""
+        self.left -= rules * (1 + entries / SMALL)
+
+    @property
+    def is_spent(self) -> bool:
+        """Has the input used its share?"""
+        return self.left <= self.least or perf_counter() > self._stop
+
 
 MOST_OPERATIONS = 1500
 """A graph with more operations is not used."""
