@@ -1,4 +1,4 @@
-"""The builder of all views: it adds boxes, arrows and clusters, and knows which leaves are shared."""
+"""The builder of all views: it adds boxes, arrows and clusters, and marks shared leaves."""
 
 from __future__ import annotations
 
