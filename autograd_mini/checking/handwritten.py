@@ -251,7 +251,7 @@ def _value_of_pair(both: Function) -> Function:
 
 
 def _gradient_of_pair(both: Function) -> Function:
-    """Return the function that computes the gradient of a pair (value, gradient)."""
+    """Return a function that takes the gradient from the pair that `both` gives."""
 
     def gradient(*xs: object) -> Any:
         return _refuse_other_than_pair(both(*xs))[1]

@@ -32,7 +32,7 @@ class Captures:
 
     Attributes:
         values: what stands for each of them in the program that was recorded first.
-        sources: for each value where it is found: a condition, or the array or tensor itself.
+        sources: where each value is found: a condition, or the array or tensor itself.
     """
 
     def __init__(self, tracer: Tracer, program: Program, reach: Reach, fixed: Collection[int]):

@@ -69,7 +69,7 @@ class Check:
         self.difference: str | None = None
 
     def run(self, function: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
-        """Compute both; return the function's result in the form of a program's."""
+        """Run program and function; return the latter's result in program form."""
         entry = self._entry
         contents = [content_of(x) for x in _arrays_among(args, kwargs)]
         try:

@@ -155,7 +155,7 @@ class CompiledFunction(Generic[P, Result_co]):
         owner: Owner,
         kind: type | None = None,
     ) -> Callable[Q, Result_co]: ...
-    def __get__(self, owner: object, kind: type | None = None) -> Any:
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
 
@@ -488,10 +488,12 @@ class CompiledFunction(Generic[P, Result_co]):
 @overload
 def compile(
     function: Callable[P, Result_co], *, keep_grads: bool = False, check: bool = False
-) -> Any: ...
+) -> CompiledFunction[P, Result_co]: ...
 @overload
-def compile(*, keep_grads: bool = False, check: bool = False) -> Any: ...
-def compile(function: object = None, *, keep_grads: bool = False, check: bool = False) -> Any:
+def compile(
+    *, keep_grads: bool = False, check: bool = False
+) -> Callable[[Callable[P, Result_co]], CompiledFunction[P, Result_co]]: ...
+def compile(function: Any = None, *, keep_grads: bool = False, check: bool = False) -> Any:
     """Make a function that is recorded once and then runs as an optimized NumPy program.
 
     It is a decorator too, with options or without: `@am.compile(keep_grads=True)`.

@@ -214,7 +214,7 @@ def _make_expression(
 
 
 def _unwrap_number(step: Instruction, text: str, function: str) -> str:
-    """Take the number out of a 0-d array: NumPy's functions return one, ufuncs do not."""
+    """Take the number out of a 0-d array, which some functions return, but no ufunc."""
     if step.primitive.multiple or step.results[0].shape or not PRIMARY.fullmatch(text):
         return text
     if step.results[0].weak:  # a Python number

@@ -1,4 +1,4 @@
-"""Patience: counts traces in vain; warns why a function is traced at each call, and stops it.
+"""Patience: counts traces in vain, warns, and stops them; `compiled._lookup` decides on a trace.
 
 A trace costs more than a call. So a function that is traced again and again without a program is
 called as it is, after a warning that says why.

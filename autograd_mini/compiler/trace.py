@@ -582,7 +582,7 @@ class Tracer:
 
 
 def _raising_errors() -> set[str]:
-    """Return the floating-point errors at which NumPy now raises or calls a function."""
+    """Return the floating-point errors that now make NumPy raise or call a function."""
     return {name for name, what in np.geterr().items() if what in ("raise", "call")}
 
 

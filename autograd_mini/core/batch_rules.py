@@ -105,7 +105,7 @@ def to_shape(
 def prepend_to_shape(
     primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
 ) -> Array:
-    """Put the new axis in front of the parameter `shape`, without aligning the operand."""
+    """Put the new axis in front of the parameter `shape`; leave the operand as it is."""
     return primitive(xs[0], **{**params, "shape": (size, *params["shape"])})
 
 

@@ -14,7 +14,7 @@ from .primitive import Primitive, Rule
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from .arrays import Array
+    pass
 
 
 def _make_read_only(x: object) -> Any:
@@ -28,7 +28,7 @@ def _make_read_only(x: object) -> Any:
     return view
 
 
-def own(result: object) -> Array:
+def own(result: Any) -> Any:
     """Return a function's result as an array that shares no memory with its inputs."""
     array = as_array(result)
     return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
@@ -86,7 +86,7 @@ class Custom(Generic[P]):
             listed=False,
         )
 
-    def _forward(self, *arrays: object, **params: Any) -> Any:
+    def _forward(self, *arrays: Any, **params: Any) -> Any:
         """Call the function and check its result against the declaration."""
         given = [_make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
@@ -97,7 +97,7 @@ class Custom(Generic[P]):
             )
         return tuple(map(own, result)) if self.multiple else own(result)
 
-    def _missing(self, g: Array, y: Array, *xs: object, **params: object) -> Any:
+    def _missing(self, g: Any, y: Any, *xs: Any, **params: Any) -> Any:
         raise GradientError(
             f"{self.name} has no gradient yet; give it one: @{self.name}.vjp, a function of "
             "(g, y, *inputs) that returns the inputs' cotangents"
@@ -123,7 +123,7 @@ class Custom(Generic[P]):
         return rules[0] if len(rules) == 1 else self
 
     def _together(self, rule: Rule) -> Rule:
-        def cotangents(g: Array, y: Array, *xs: object, **params: object) -> Any:
+        def cotangents(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
             found = _with_guards(rule)(g, y, *xs, **params)
             return found if isinstance(found, (tuple, list)) else (found,)
 
@@ -170,13 +170,13 @@ class Custom(Generic[P]):
 
 @overload
 def primitive(
-    function: Callable[P, object],
+    function: Callable[P, Any],
     *,
     name: str | None = None,
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Any: ...
+) -> Custom[P]: ...
 @overload
 def primitive(
     function: None = None,
@@ -185,9 +185,9 @@ def primitive(
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Any: ...
+) -> Callable[[Callable[P, Any]], Custom[P]]: ...
 def primitive(
-    function: Callable[..., object] | None = None,
+    function: Callable[..., Any] | None = None,
     *,
     name: str | None = None,
     symbol: str | None = None,
@@ -219,7 +219,7 @@ def primitive(
     (np.float64(12.0), np.float64(12.0), np.float64(12.0))
     """
 
-    def make(of: Callable[..., object]) -> Custom[...]:
+    def make(of: Callable[..., Any]) -> Custom[...]:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
         called = str(name or getattr(of, "__name__", "custom"))

@@ -57,7 +57,7 @@ class Trace(Protocol):
         """Raise if the program asks for the type of an argument that a tensor stands in for."""
 
     def refuse_write(self, tensor: Any) -> None:
-        """Raise for an in-place operator on the stand-in of a plain array, which would change."""
+        """Raise if an in-place operator would write into an array that the caller gave."""
 
     def note_text(self, text: str) -> None:
         """Remember a text that shows a value."""

@@ -90,7 +90,7 @@ class Tensor(ArrayMethods):
     # ── the value ────────────────────────────────────────────────────────────────────────────
     @property
     def data(self) -> Any:
-        """The value. Setting it is `assign`; writing its elements is not seen by the graph."""
+        """The value. Setting it calls `assign`; the graph does not see writes to elements."""
         return read_value(self, "t.data")
 
     @data.setter

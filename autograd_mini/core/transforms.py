@@ -67,14 +67,14 @@ def value_and_grad(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]: ...
+) -> Callable[..., tuple[Any, Any]]: ...
 @overload
 def value_and_grad(
     function: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]: ...
+) -> Callable[P, tuple[Any, Any]]: ...
 def value_and_grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -149,7 +149,7 @@ def grad(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]: ...
+) -> Callable[P, Any]: ...
 def grad(
     function: Callable[..., Any],
     argnums: int | Sequence[int] = 0,

@@ -181,14 +181,10 @@ def _common_batch_size(batches: Sequence[Any]) -> int:
 
 
 @overload  # type checkers know one of a ufunc's many forms only
-def vmap(function: np.ufunc, in_axes: object = 0, out_axes: object = 0) -> Callable[..., Any]: ...
+def vmap(function: np.ufunc, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]: ...
 @overload
-def vmap(
-    function: Callable[P, object], in_axes: object = 0, out_axes: object = 0
-) -> Callable[..., Any]: ...
-def vmap(
-    function: Callable[..., object], in_axes: object = 0, out_axes: object = 0
-) -> Callable[..., Any]:
+def vmap(function: Callable[P, Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[P, Any]: ...
+def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
     """Make the function that applies a function to many examples at once.
 
     Args:

@@ -43,11 +43,11 @@ class Mode:
             return True
         return not using.get() and bool(vars(module).get("training", module.starts_in_training))
 
-    def __set__(self, module: object, training: bool) -> None:
+    def __set__(self, module: Any, training: bool) -> None:
         vars(module)["training"] = training
 
 
-def predict(model: Model, x: object, batch_size: int | None = None) -> Array:
+def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
     """Return the model's output for samples along the first axis, as a NumPy array.
 
     Nothing is recorded, Dropout passes everything on, and the modes are restored.
@@ -99,7 +99,7 @@ class Predictor:
         """Tell whether the model still has the modules and tensors that it had."""
         return self._parts.check() is not None
 
-    def __call__(self, x: object) -> Any:
+    def __call__(self, x: Any) -> Any:
         """Return the model's output; compiled, if the model can be."""
         if self._compiled.wasted_traces > WASTED:
             return self._model(x)
@@ -149,8 +149,8 @@ def _output_of(model: Model, y: object) -> Any:
 
 def evaluate(
     model: Model,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any,
     *,
     loss: str | Loss = "mse",
     metrics: Metrics = (),
@@ -173,8 +173,8 @@ def evaluate(
 
 def measure(
     model: Model,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any,
     loss: Loss,
     metrics: Mapping[str, Metric],
     batch_size: int | None,
@@ -186,7 +186,7 @@ def measure(
     return {name: number(name, value) for name, value in values.items()}
 
 
-def call_metrics(metrics: Mapping[str, Metric], prediction: Array, target: Array) -> dict[str, Any]:
+def call_metrics(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, Any]:
     """Call the metrics."""
     return {name: metric(prediction, target) for name, metric in metrics.items()}
 

@@ -20,7 +20,7 @@ from .module import Module
 from .operands import Seed, floating, generator, in_dtype, whole
 
 if TYPE_CHECKING:
-    from ..core.arrays import Numbers
+    pass
 
 
 @reads_no_elements
@@ -62,7 +62,7 @@ class Dense(Module):
         activation: Activation = None,
         bias: bool = True,
         seed: Seed = None,
-        dtype: object = np.float64,
+        dtype: Any = np.float64,
         name: str | None = None,
     ) -> None:
         function_of(activation)
@@ -101,7 +101,7 @@ class Dense(Module):
         function = function_of(self.activation)
         return z if function is None else function(z)
 
-    def hyperparameters(self) -> dict[str, object]:
+    def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters."""
         chosen = {"neurons": self.outputs, "activation": name_of(self.activation)}
         return chosen if self.bias is not None else chosen | {"bias": False}
@@ -135,7 +135,7 @@ class Dropout(Module):
         self.rate = within("Dropout: the rate", rate, 1.0)
         self.rng = generator(seed)
 
-    def forward(self, x: Numbers) -> Any:
+    def forward(self, x: Any) -> Any:
         """Return x, in training with zeros in it."""
         x = x if type(x) is Tensor else as_array(x)
         trace = tracing.get()
@@ -151,7 +151,7 @@ class Dropout(Module):
         """Describe the shape of the output."""
         return "as input"
 
-    def hyperparameters(self) -> dict[str, object]:
+    def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters."""
         return {"rate": self.rate}
 
@@ -179,18 +179,18 @@ class Sequential(Module):
                 )
         self.layers = list(layers)
 
-    def forward(self, x: Numbers) -> Any:
+    def forward(self, x: Any) -> Any:
         """Return the output of the last layer."""
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def hyperparameters(self) -> dict[str, object]:
+    def hyperparameters(self) -> dict[str, Any]:
         """Return the functions between the modules, by place."""
         functions = [(i, f) for i, f in enumerate(self.layers) if not isinstance(f, Module)]
         return {f"layers.{i}": name_of(f) for i, f in functions}
 
-    def __iter__(self) -> Iterator[object]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
     def __len__(self) -> int:
@@ -226,7 +226,7 @@ class MLP(Sequential):
         activation: Activation = "tanh",
         output_activation: Activation = None,
         seed: Seed = None,
-        dtype: object = np.float64,
+        dtype: Any = np.float64,
     ) -> None:
         if not isinstance(sizes, Iterable):
             raise ArgumentError(
@@ -271,7 +271,7 @@ ACTIVATIONS: Final[dict[str | None, Callable[[Any], Any] | None]] = {
 HE: Final = frozenset({"relu", "softplus"})
 
 
-def function_of(activation: Activation) -> Callable[[Any], object] | None:
+def function_of(activation: Activation) -> Callable[[Any], Any] | None:
     """Return the function of an activation, None for a linear one.
 
     Raises:

@@ -30,7 +30,7 @@ from .operands import (
 )
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
+    from ..core.arrays import Array
 
 Loss = Callable[[Any, Any], Any]
 Reduction = Literal["mean", "sum", "none"]
@@ -88,7 +88,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: Numbers, labels: Numbers, reduction: Reduction = "mean") -> Any:
+def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Any:
     """Compute −ln softmax(z)[label] as ln Σ eᶻ − z[label], over the last axis.
 
     Args:

@@ -25,7 +25,7 @@ from .ownership import join_paths, owned_objects
 from .training import fit
 
 if TYPE_CHECKING:
-    from ..core.arrays import Numbers
+    pass
 
 
 from collections.abc import Sequence
@@ -302,7 +302,7 @@ class Module:
     load = load
     __str__ = summary
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take `training = False` in a subclass as the mode in which its modules start."""
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("training"), bool):
@@ -315,7 +315,7 @@ class Module:
             f"{type(self).__name__} has no forward; write def forward(self, x): …"
         )
 
-    def __call__(self, *args: object, **kwargs: object) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run `forward` in the module's scope."""
         trace = tracing.get()
         if trace is not None:
@@ -344,7 +344,7 @@ class Module:
         if isinstance(value, Tensor | Module | list | tuple | dict):
             _adopt(attribute, value)
 
-    def _check_replacement(self, attribute: str, value: Numbers | None) -> None:
+    def _check_replacement(self, attribute: str, value: Any) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""
         current = vars(self)[attribute]
         frozen = any(current is x for x in vars(self).get(FROZEN, ()))
@@ -386,7 +386,7 @@ class Module:
     def _attributes(self) -> list[tuple[str, Any]]:
         return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Any]:
         """Return the state for copying and pickling: all but the compiled prediction."""
         return {name: value for name, value in vars(self).items() if name != PREDICTOR}
 
@@ -424,7 +424,7 @@ class Module:
         """Yield the tensors that are trained, each once."""
         return (x for _, x in self.named_parameters())
 
-    def with_parameters(self, values: Mapping[str, object]) -> Self:
+    def with_parameters(self, values: Mapping[str, Any]) -> Self:
         """Return a copy that computes with other values of its parameters, named by path.
 
         What is not named is shared with this module. So a loss becomes a function of the
@@ -490,7 +490,7 @@ class Module:
             x.requires_grad, x.grad = False, None
         return self
 
-    def astype(self, dtype: object) -> Self:
+    def astype(self, dtype: Any) -> Self:
         """Return a copy whose floating-point tensors have another floating-point dtype."""
         wanted = floating(dtype)
         model = deepcopy(self)
@@ -500,7 +500,7 @@ class Module:
         return model
 
     # ── what it says of itself ───────────────────────────────────────────────────────────────
-    def hyperparameters(self) -> dict[str, object]:
+    def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters: by default the public attributes with plain values."""
         plain = int | float | str | bool
         return {
@@ -517,9 +517,7 @@ class Module:
         count = sum(x.size for x in self.parameters())
         return f"{type(self).__name__}({count:,} trainable parameters)"
 
-    def _repr_mimebundle_(
-        self, include: object = None, exclude: object = None
-    ) -> dict[str, object]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Show the neurons in a notebook."""
         from ..display import mimebundle
 

@@ -46,8 +46,8 @@ A_SCHEDULE: Final = (
 
 def fit(
     model: Model,
-    x: Array,
-    y: Array,
+    x: Any,
+    y: Any,
     *,
     epochs: int = 10,
     batch_size: int | None = 32,
@@ -225,7 +225,7 @@ class Trainer:
     replay: Replay | None = None
     guarded_attributes = ("model", "parameters", "loss", "optimizer", "clip_norm")
 
-    def epoch(self, data: Pair, places: Iterable[object], epoch: int) -> dict[str, float]:
+    def epoch(self, data: Pair, places: Iterable[Any], epoch: int) -> dict[str, float]:
         """Take a step for each batch; return the means of loss and metrics over the samples."""
         x, y = data
         totals: dict[str, float] = {}
@@ -236,7 +236,7 @@ class Trainer:
                 totals[name] = totals.get(name, 0.0) + value * len(inputs)
         return {name: total / len(x) for name, total in totals.items()}
 
-    def step(self, x: Array, y: Array, where: str) -> dict[str, float]:
+    def step(self, x: Any, y: Any, where: str) -> dict[str, float]:
         """Compute loss and gradients of a batch and update the parameters.
 
         Raises:
@@ -254,7 +254,7 @@ class Trainer:
             row |= {name: number(name, metric) for name, metric in found.items()}
         return row
 
-    def eager(self, x: Array, y: Array, where: str) -> tuple[Any, Any]:
+    def eager(self, x: Any, y: Any, where: str) -> tuple[Any, Any]:
         """Take the step operation by operation; return loss and prediction."""
         self.forget()
         prediction = self.model(x)
@@ -275,7 +275,7 @@ class Trainer:
             p.grad = None
         self.optimizer.zero_grad()
 
-    def scalar(self, loss: object) -> Tensor:
+    def scalar(self, loss: Any) -> Tensor:
         """Return the result of the loss function.
 
         Raises:
@@ -421,7 +421,7 @@ class Replay:
         self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def training_step(self, x: object, y: object) -> Any:
+    def training_step(self, x: Any, y: Any) -> Any:
         """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()
@@ -435,7 +435,7 @@ class Replay:
         trainer.optimizer.step()
         return (loss, prediction) if trainer.metrics else (loss, None)
 
-    def step(self, x: object, y: object) -> tuple[Any, Any] | None:
+    def step(self, x: Any, y: Any) -> tuple[Any, Any] | None:
         """Take a step; return loss and prediction (None without metrics).
 
         None: nothing has happened, and the step is to be taken eagerly. So it is after NaN or

@@ -1,4 +1,4 @@
-"""Reductions over axes, and running ones: sum, mean, prod, max, cumsum, cumprod.
+"""Reductions over axes, and running ones: sum, mean, prod, max (ties share), cumsum, cumprod.
 
 The primitives take `axis` as a sorted tuple of non-negative ints. A mask (`where=`) puts in front
 of them the value that changes nothing, and `initial=` follows as one more operand.

@@ -1,4 +1,4 @@
-"""Choosing between values: where and select, maximum, clip, and numbers in place of NaN."""
+"""Choosing between values: where, select, maximum (½ each at a tie), clip, numbers for NaN."""
 
 from __future__ import annotations
 

@@ -92,6 +92,6 @@ def _norm_of(g: np.ndarray) -> float:
     return largest * float(np.linalg.norm(values / largest))
 
 
-def gradients(parameters: Iterable[Tensor] | object) -> list[tuple[Tensor, Any]]:
+def gradients(parameters: Iterable[Tensor] | Any) -> list[tuple[Tensor, Any]]:
     """Return the parameters that have a gradient, with it."""
     return [(p, gradient_of(p)) for p in collect(parameters) if p.grad is not None]

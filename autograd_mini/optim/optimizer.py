@@ -25,7 +25,7 @@ from ..ops.conversion import assign_all
 from .numbers import checked_rate
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
+    pass
 
 
 class Optimizer:
@@ -43,7 +43,7 @@ class Optimizer:
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor] | object, lr: float, slots: tuple[str, ...] = ()
+        self, parameters: Iterable[Tensor] | Any, lr: float, slots: tuple[str, ...] = ()
     ) -> None:
         self.parameters = collect(parameters)
         self.rate = leaf(np.float64(checked_rate(lr)), name="learning_rate")
@@ -67,7 +67,7 @@ class Optimizer:
         """How many steps were taken."""
         return self.count.item()
 
-    def coefficients(self, lr: Numbers, count: Numbers) -> tuple[Any, ...]:
+    def coefficients(self, lr: Any, count: Any) -> tuple[Any, ...]:
         """Return the scalars that every parameter's rule needs in this step."""
         return (lr,)
 
@@ -89,7 +89,7 @@ class Optimizer:
                 leaves, values = self._record()
         assign_all(leaves, values)
 
-    def _compute(self) -> tuple[list[Tensor], list[object]]:
+    def _compute(self) -> tuple[list[Tensor], list[Any]]:
         array, count = np.ndarray, self.count._value + 1
         # Python floats: they leave float32 as it is, a NumPy float64 would not.
         scalars = self.coefficients(self.rate._value.item(), count.item())
@@ -133,14 +133,14 @@ class Optimizer:
         for p in self.parameters:
             p.grad = None
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state as arrays, by name, for `np.savez` and `load_state_dict`.
 
         Learning rate, step count and, for each slot, one array a parameter (`velocity.0`).
         """
         return {name: np.array(t.data) for name, t in self._named_state().items()}
 
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state; nothing changes if it does not fit.
 
         Raises:
@@ -205,7 +205,7 @@ def collect(parameters: Any) -> tuple[Tensor, ...]:
     return tuple(unique.values())
 
 
-def gradient_of(parameter: Tensor) -> Array:
+def gradient_of(parameter: Tensor) -> Any:
     """Return the gradient of a parameter as an array of its shape and dtype.
 
     Raises:

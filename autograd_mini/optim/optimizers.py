@@ -32,7 +32,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | object,
+        parameters: Iterable[Tensor] | Any,
         lr: float,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -79,7 +79,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | object,
+        parameters: Iterable[Tensor] | Any,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,

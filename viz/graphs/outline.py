@@ -523,7 +523,7 @@ class Outline:
         self._set_parts(parts)
 
     def _nearest(self, budget: int) -> set[Part]:
-        """Return the parts at the shortest distance from an output, later ones first."""
+        """Return the parts nearest to an output, within budget; later ones win ties."""
         heap: list[tuple[int, int]] = []
         seen: set[Part] = set()
         for y in (*self.outputs, *self.changed):

@@ -1,4 +1,4 @@
-"""The tree of scopes, and which of them fold, by `limit=` and `open=`; `outline` asks it first.
+"""The tree of scopes, and which fold, by `limit=` and `open=`; `outline` joins what repeats.
 
 Scopes fold deepest first, and among scopes of one depth the largest first. Scopes of one depth
 whose names differ only by a number (`block_1`, `block_2`…) fold together, so that what is alike

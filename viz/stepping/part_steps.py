@@ -1,6 +1,6 @@
 """The steps of a graph of operations: each box computes, then each box passes its gradient back.
 
-A folded scope is one step, so there are as many steps as boxes.
+A folded scope is one box, so each pass has one step for it.
 """
 
 from __future__ import annotations

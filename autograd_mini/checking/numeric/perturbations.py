@@ -80,7 +80,7 @@ class SparseChange:
 
 
 def _full_shape(sparse: SparseChange, at: At) -> tuple[int, ...]:
-    """Return the shape of a change's values, restricted to these axes."""
+    """Return the shape of the values when these axes are restricted."""
     return (len(sparse.values), *_restricted_lengths(sparse.base.shape, at))
 
 

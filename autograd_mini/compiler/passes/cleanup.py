@@ -224,7 +224,7 @@ def fold_constants(program: Program) -> Program:
 def _compute_results(
     step: Instruction, constants: dict[Value, object]
 ) -> tuple[object, ...] | None:
-    """Return the results of an instruction whose operands are all known, None to leave it."""
+    """Compute an instruction on known operands; return None to keep the instruction."""
     if not is_pure(step.primitive):
         return None
     given = sum(x.nbytes for x in step.values)

@@ -69,7 +69,7 @@ class VectorStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """Elements of an array that comes in: at these flat places, or all of them in order."""
+    """Elements of an input array: at these flat places, or all of them in order."""
 
     target: SlotPlaces
     elements: Index | None
