@@ -446,3 +446,19 @@ def test_a_mistake_in_a_rule_of_few_entries_of_many_is_named() -> None:
 
     x = np.random.default_rng(0).normal(size=15_000)
     assert "tanh" in str(am.gradcheck(f, x, grad=without_tanh, raises=False))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_jump_in_one_input_does_not_hide_few_digits_in_another(turned: bool) -> None:
+    x = np.array([0.18905338])  # in the middle of a tread
+    z = np.random.default_rng(0).normal(size=7)
+
+    def f(x: Any, z: Any) -> Any:
+        few = np.sum(bfloat16(np.tanh(bfloat16(x))))
+        return few + np.sum(np.cos(x)) + np.sum(z**2 + 0.01 * np.round(5 * z))
+
+    if turned:
+        said = state(lambda z, x: f(x, z), z, x, grad=lambda z, x: (2 * z, -np.sin(x)))
+    else:
+        said = state(f, x, z, grad=lambda x, z: (-np.sin(x), 2 * z))
+    assert said != "ok"

@@ -11,53 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pass_programs import Builder
 
 import autograd_mini as am
 from autograd_mini.compiler.fused_ops import add_n, declare_operation
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
 from autograd_mini.compiler.scalars import vectorize as packing
 from autograd_mini.compiler.scalars.vectorize import vectorize_scalars
-from autograd_mini.core.primitive import PRIMITIVES, Primitive
-from autograd_mini.core.tensor import leaf
 
 
-class Builder:
-    """Makes a program by computing it, which gives each value its shape and dtype."""
+class ScalarBuilder(Builder):
+    """Makes a program in which Python's numbers are weak, wherever they stand."""
 
-    def __init__(self) -> None:
-        self.arrays: dict[Value, Any] = {}
-        self.program = Program("f", [], {}, {}, [], [])
-
-    def _value(self, array: Any) -> Value:
-        weak = type(array) in (bool, int, float, complex)
-        value = Value(np.shape(array), np.asarray(array).dtype, None, weak)
-        self.arrays[value] = array
-        return value
-
-    def input(self, array: Any) -> Value:
-        value = self._value(array)
-        self.program.inputs.append(value)
-        return value
-
-    def constant(self, array: Any) -> Value:
-        value = self._value(array)
-        self.program.constants[value] = array
-        return value
-
-    def leaf(self, array: Any) -> Value:
-        value = self._value(array)
-        self.program.leaves[value] = leaf(array)
-        return value
-
-    def apply(self, primitive: str | Primitive, *operands: Operand, **params: Any) -> Any:
-        if isinstance(primitive, str):
-            primitive = PRIMITIVES[primitive]
-        arrays = [self.arrays[x] if type(x) is Value else x for x in operands]
-        with np.errstate(all="ignore"):
-            found = primitive.forward(*arrays, **params)
-        results = tuple(map(self._value, found if primitive.multiple else (found,)))
-        self.program.instructions.append(Instruction(primitive, operands, params, results))
-        return results if primitive.multiple else results[0]
+    def _value(self, array: Any, weak: bool = False) -> Value:
+        return super()._value(array, weak or type(array) in (bool, int, float, complex))
 
     def element(self, x: Value, *index: int) -> Any:
         return self.apply("getitem", x, index=index)
@@ -240,10 +207,10 @@ def test_random_programs_compute_the_same(seed: int, count: int, exact: bool) ->
     assert_same(builder.program, always_packed(builder.program), builder.inputs)
 
 
-def dense(dtype: Any = np.float64, samples: int = 12, width: int = 5) -> Builder:
+def dense(dtype: Any = np.float64, samples: int = 12, width: int = 5) -> ScalarBuilder:
     """Make a layer of scalars: tanh(b + Σ w·x) for each sample, and their sum of squares."""
     rng = np.random.default_rng(0)
-    builder = Builder()
+    builder = ScalarBuilder()
 
     def scalar(make: Any) -> Any:
         return make(dtype(rng.normal()))
@@ -279,7 +246,7 @@ def test_a_layer_of_scalars_is_a_matrix_product() -> None:
 
 def test_rows_that_are_not_all_paired_are_not_one_matrix_product() -> None:
     rng = np.random.default_rng(0)
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(rng.normal())) for _ in range(60)]
     outputs = []
     for _ in range(80):
@@ -295,7 +262,7 @@ def test_rows_that_are_not_all_paired_are_not_one_matrix_product() -> None:
 
 def test_equal_blocks_are_one_product_of_stacks() -> None:
     rng = np.random.default_rng(0)
-    builder = Builder()
+    builder = ScalarBuilder()
     outputs = []
     for _ in range(4):
         a = [[builder.input(np.float64(rng.normal())) for _ in range(5)] for _ in range(4)]
@@ -315,7 +282,7 @@ def test_equal_blocks_are_one_product_of_stacks() -> None:
 
 
 def test_a_product_that_is_needed_elsewhere_stays() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     x = [builder.input(np.float64(i)) for i in range(4)]
     p, q = builder.apply("multiply", x[0], x[1]), builder.apply("multiply", x[2], x[3])
     total = builder.apply("add", p, q)
@@ -325,7 +292,7 @@ def test_a_product_that_is_needed_elsewhere_stays() -> None:
 
 @pytest.mark.long
 def test_a_chain_stays_as_it_is() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     x = builder.input(np.float64(0.5))
     for _ in range(50_000):
         x = builder.apply("sin", x)
@@ -334,7 +301,7 @@ def test_a_chain_stays_as_it_is() -> None:
 
 
 def test_a_few_scalars_stay_as_they_are() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(i)) for i in range(50)]
     builder.program.outputs = [builder.apply("tanh", x) for x in xs]
     assert vectorize_scalars(builder.program) is builder.program
@@ -346,7 +313,7 @@ def test_an_empty_program_stays_as_it_is() -> None:
 
 
 def test_instructions_that_nothing_needs_give_no_results() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(i)) for i in range(300)]
     for x in xs:
         builder.apply("tanh", x)
@@ -356,7 +323,7 @@ def test_instructions_that_nothing_needs_give_no_results() -> None:
 
 
 def test_elements_of_an_array_come_in_as_the_array() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     x = builder.input(np.arange(400.0).reshape(100, 4))
     rows = [builder.apply("getitem", x, index=(i,)) for i in range(100)]
     scalars = [builder.element(r, j) for r in rows for j in range(4)]
@@ -368,7 +335,7 @@ def test_elements_of_an_array_come_in_as_the_array() -> None:
 
 
 def test_scalars_for_a_later_region_go_there_in_one_array() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(i / 400)) for i in range(400)]
     first = [builder.apply("tanh", x) for x in xs]
     stacked = builder.apply("stack", *first, axis=0)
@@ -387,7 +354,7 @@ def test_effects_keep_their_order() -> None:
         "noted", lambda x, *, name: (seen.append(name), x)[1], "!", "Notes its name."
     )
     object.__setattr__(noted, "effect", True)
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(i)) for i in range(300)]
     tanhs = [builder.apply("tanh", x) for x in xs]
     builder.apply(noted, tanhs[0], name="first")
@@ -401,7 +368,7 @@ def test_effects_keep_their_order() -> None:
 
 
 def test_a_python_number_keeps_float32() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     weak = builder.input(1.5)
     xs = [builder.input(np.float32(i)) for i in range(300)]
     scaled = [builder.apply("multiply", x, weak) for x in xs]
@@ -413,7 +380,7 @@ def test_a_python_number_keeps_float32() -> None:
 
 
 def test_updates_are_packed() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     leaves = [builder.leaf(np.float64(i)) for i in range(300)]
     steps = [builder.apply("multiply", x, 0.1) for x in leaves]
     news = [builder.apply("subtract", x, s) for x, s in zip(leaves, steps, strict=True)]
@@ -425,7 +392,7 @@ def test_updates_are_packed() -> None:
 
 @pytest.mark.long
 def test_a_deep_graph_needs_no_recursion() -> None:
-    builder = Builder()
+    builder = ScalarBuilder()
     xs = [builder.input(np.float64(i)) for i in range(10)]
     for _ in range(3_000):
         xs = [builder.apply("sin", x) for x in xs]

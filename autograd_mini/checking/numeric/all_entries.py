@@ -227,6 +227,7 @@ def _doubt_treads(probe: Probe, found: list[Findings], tolerances: Tolerances) -
     below, _ = probe.evaluate_moved(places, [-m for m in moves])
     apart = abs(probe.weighted_change(above, below) / 2 - sum(map(np.sum, slopes)))
     if apart > LOST_SHARE * norm(*slopes):
+        coarse = False
         rows = zip(probe.point, found, places, moves, slopes, strict=True)
         for position, (x, findings, flat, move, slope) in enumerate(rows):
             direction = np.zeros(x.shape)
@@ -238,9 +239,10 @@ def _doubt_treads(probe: Probe, found: list[Findings], tolerances: Tolerances) -
                 verdicts = [
                     refine_entry(probe, findings, position, int(k), tolerances) for k in some
                 ]
-                probe.coarse = any(verdict is not Verdict.RIGHT for verdict in verdicts)
-                if probe.coarse:
+                if any(verdict is not Verdict.RIGHT for verdict in verdicts):
+                    coarse = True
                     findings.verdict[flat] = DOUBTFUL
+        probe.coarse = coarse
     probe.trouble = trouble
 
 
