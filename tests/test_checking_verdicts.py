@@ -409,7 +409,9 @@ def test_jumps_that_are_meant_are_not_rounding(
     near = 1e-3 * (1 + np.abs(x))
     if np.any(jump(often * (x + near)) != jump(often * (x - near))):
         return  # a jump so near leaves an entry open
-    assert state(f, x, grad=lambda x: 2 * x / size) == "ok"
+    found = state(f, x, grad=lambda x: 2 * x / size)
+    crowded = often * np.max(np.abs(x), initial=1.0) > 30  # as near as those of bfloat16
+    assert found == "ok" or (crowded and found == "UNDECIDED")
     assert state(f, x, grad=lambda x: 2.2 * x / size) != "ok"
 
 

@@ -108,26 +108,43 @@ def _rounding_floor(subject: Subject, weights: Arrays) -> float:
 def _check_linear(
     subject: Subject, weights: Arrays, given: Arrays, seed: int, rtol: float
 ) -> Cause | None:
-    """Check that the gradient is linear in the cotangent."""
+    """Check that the gradient is linear in the cotangent g.
+
+    That of g − h/2 must be that of g minus half that of another cotangent h. Where the result is
+    one number, every h is a multiple of g, so that of s·g must be s times that of g.
+    """
     if not subject.takes_cotangent:
         return None
-    others = subject.weights(weights, np.random.default_rng([seed, 1]))
-    both = [g - 0.5 * h for g, h in zip(weights, others, strict=True)]
-    second, sum_ = subject.gradient(others), subject.gradient(both)
-    expected = [a - 0.5 * b for a, b in zip(given, second, strict=True)]
+    generator = np.random.default_rng([seed, 1])
+    if [g.size for g in weights] == [1]:
+        terms, rule = (
+            [(-generator.uniform(1.5, 3.0), weights)],
+            "s·g gives another result than s times g",
+        )
+    else:
+        terms = [(1.0, weights), (-0.5, subject.weights(weights, generator))]
+        rule = "g − h/2 gives another result than both"
+
+    def combine(arrays: list[Arrays]) -> Arrays:
+        rows = zip(*arrays, strict=True)
+        return [sum(s * a for (s, _), a in zip(terms, row, strict=True)) for row in rows]
+
+    together = combine([g for _, g in terms])
+    found = [given, *(subject.gradient(g) for _, g in terms[1:])]
 
     def difference(point: Arrays) -> np.ndarray:
-        found = [subject.gradient(g, point) for g in (weights, others, both)]
-        return np.concatenate([np.ravel(a - 0.5 * b - c) for a, b, c in zip(*found, strict=True)])
+        expected = combine([subject.gradient(g, point) for _, g in terms])
+        rows = zip(expected, subject.gradient(together, point), strict=True)
+        return np.concatenate([np.ravel(a - b) for a, b in rows])
 
-    sizes = [np.abs(a) + np.abs(b) for a, b in zip(given, second, strict=True)]
-    if _are_close(expected, sum_, sizes, 10 * rtol, _rounding_floor(subject, weights)):
+    sizes = [sum(np.abs(a) for a in row) for row in zip(*found, strict=True)]
+    floor = _rounding_floor(subject, weights)
+    if _are_close(combine(found), subject.gradient(together), sizes, 10 * rtol, floor):
         return None
     point = subject.inputs.arrays
     if is_rounding(difference, difference(point), point, len(given)):
         return None
-    text = f"{subject.what} is not linear in the cotangent: g − h/2 gives another result than both"
-    return Cause(Kind.COTANGENT, text)
+    return Cause(Kind.COTANGENT, f"{subject.what} is not linear in the cotangent: {rule}")
 
 
 def _check_forward_mode(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,10 @@ TREAD = 0.03
 LOST_SHARE = 0.01
 """Slopes that miss more than this share of the change over a wide step may be those of treads."""
 
-SIGNS = np.random.default_rng(5).choice([-1.0, 1.0], 4093)
-"""The directions in which entries take a wide step together."""
+SIGNS = np.random.default_rng(5).choice([-1.0, 1.0], 4093) * [[1.0], [1.0]]
+"""Directions in which entries take a wide step together. What cancels in the one does not in the
+other: there every second sign is the opposite."""
+SIGNS[1, 1::2] *= -1
 
 SHARP = 1e-4
 """An error bar up to this share of an entry is fine enough."""
@@ -220,35 +223,48 @@ def _doubt_treads(probe: Probe, found: list[Findings], tolerances: Tolerances) -
         return  # its first steps are wide
     places = [(findings.verdict == RIGHT).nonzero()[0] for findings in found]
     sizes = [np.abs(x.ravel()[flat]) for x, flat in zip(probe.point, places, strict=True)]
-    moves = [TREAD * np.where(x, x, 1.0) * _signs(x.size) for x in sizes]
-    slopes = [f.numeric[flat] * m for f, flat, m in zip(found, places, moves, strict=True)]
-    trouble = probe.trouble
-    above, _ = probe.evaluate_moved(places, moves)
-    below, _ = probe.evaluate_moved(places, [-m for m in moves])
-    apart = abs(probe.weighted_change(above, below) / 2 - sum(map(np.sum, slopes)))
-    if apart > LOST_SHARE * norm(*slopes):
-        coarse = False
-        rows = zip(probe.point, found, places, moves, slopes, strict=True)
-        for position, (x, findings, flat, move, slope) in enumerate(rows):
-            direction = np.zeros(x.shape)
-            direction.flat[flat] = move
-            line = DirectionLine(probe, position, direction)
-            if len(flat) and has_jump(probe, line, float(np.sum(slope)), 1.0, apart):
-                probe.coarse = True
-                some = np.random.default_rng(len(flat)).permutation(flat)[:SAMPLE]
-                verdicts = [
-                    refine_entry(probe, findings, position, int(k), tolerances) for k in some
-                ]
-                if any(verdict is not Verdict.RIGHT for verdict in verdicts):
-                    coarse = True
-                    findings.verdict[flat] = DOUBTFUL
-        probe.coarse = coarse
-    probe.trouble = trouble
+    steps, ends = [TREAD * np.where(x, x, 1.0) for x in sizes], np.cumsum([0, *map(len, places)])
+    trouble, coarse = probe.trouble, False
+    for signs in SIGNS[: ends[-1]]:
+        if ends[-1] > len(signs):
+            signs = np.resize(signs, ends[-1])
+        moves = [s * signs[a:b] for s, (a, b) in zip(steps, pairwise(ends), strict=True)]
+        slopes = [f.numeric[flat] * m for f, flat, m in zip(found, places, moves, strict=True)]
+        above, _ = probe.evaluate_moved(places, moves)
+        below, _ = probe.evaluate_moved(places, [-m for m in moves])
+        apart = abs(probe.weighted_change(above, below) / 2 - sum(map(np.sum, slopes)))
+        if apart > LOST_SHARE * norm(*slopes):
+            for position, (flat, move) in enumerate(zip(places, moves, strict=True)):
+                expected = float(np.sum(slopes[position]))
+                if _lies_on_treads(probe, position, flat, move, expected, apart):
+                    probe.coarse = True
+                    coarse |= _refine_sample(probe, found[position], position, flat, tolerances)
+        if coarse:
+            break
+    probe.coarse, probe.trouble = coarse, trouble
 
 
-def _signs(count: int) -> np.ndarray:
-    """Return 1 and −1 in an order without a pattern."""
-    return SIGNS[:count] if count <= len(SIGNS) else np.resize(SIGNS, count)
+def _lies_on_treads(
+    probe: Probe, position: int, flat: np.ndarray, move: np.ndarray, expected: float, apart: float
+) -> bool:
+    """Does a jump explain what is lost when some entries of an input take a wide step?"""
+    if not len(flat):
+        return False
+    direction = np.zeros(probe.point[position].shape)
+    direction.flat[flat] = move
+    return has_jump(probe, DirectionLine(probe, position, direction), expected, 1.0, apart)
+
+
+def _refine_sample(
+    probe: Probe, findings: Findings, position: int, flat: np.ndarray, tolerances: Tolerances
+) -> bool:
+    """Refine a few entries; if one of them is not right, all are doubtful. Return whether it is."""
+    some = np.random.default_rng(len(flat)).permutation(flat)[:SAMPLE]
+    verdicts = [refine_entry(probe, findings, position, int(k), tolerances) for k in some]
+    doubtful = any(verdict is not Verdict.RIGHT for verdict in verdicts)
+    if doubtful:
+        findings.verdict[flat] = DOUBTFUL
+    return doubtful
 
 
 def _sloping_entries(findings: Findings) -> np.ndarray:

@@ -9,6 +9,7 @@ summed, so that large outputs that do not change cancel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,24 @@ class Probe:
     def same(self, outputs: Arrays) -> bool:
         """Are outputs equal to those at the point, to the last bit?"""
         return all(map(np.array_equal, outputs, self.base))
+
+    @cached_property
+    def spread(self) -> float:
+        """The largest change of a scalar result when all entries move by half a unit; else 0.
+
+        It shows the size of terms that cancel at the point.
+        """
+        if [y.size for y in self.base] != [1]:
+            return 0.0
+        generator, changes, trouble = np.random.default_rng(3), [0.0], self.trouble
+        for _ in range(4):
+            moved = [
+                x + 0.5 * np.maximum(1.0, np.abs(x)) * generator.choice([-1.0, 1.0], x.shape)
+                for x in self.point
+            ]
+            changes.append(abs(self.weighted_change(self.evaluate(moved), self.base)))
+        self.trouble = trouble
+        return max(filter(np.isfinite, changes))
 
     def moving(self, line: Line) -> float:
         """Return Σ |g·y| at the point, for the outputs that change along a line.

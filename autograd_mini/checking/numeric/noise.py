@@ -256,7 +256,7 @@ def find_stair(
     """
     apart = abs(given - estimate.value)
     sides = (WIDEST * line.unit, -WIDEST * line.unit)
-    rises = [abs(_change_at(probe, line, side)) for side in sides]
+    rises = [probe.spread, *(abs(_change_at(probe, line, side)) for side in sides)]
     lowest = NOISE * probe.epsilon * moving
     highest = max(small, COARSE * max([moving, *filter(np.isfinite, rises)]))
     for width in _widths(line, min(estimate.step, line.unit) / 64):
@@ -265,7 +265,9 @@ def find_stair(
         if np.isfinite(moved) and moved <= EXPLAINS * apart:
             continue  # over many treads, stairs would have the given slope
         for side in (width, -width):
-            place, height = _bisect_jump(probe, line, estimate.value, side, EXPLAINS * apart)
+            place, height = _bisect_jump(
+                probe, line, estimate.value, side, EXPLAINS * apart, lowest
+            )
             if lowest < height <= highest:
                 return abs(place), height
     return 0.0, 0.0
@@ -282,11 +284,11 @@ def has_jump(probe: Probe, line: Line, slope: float, width: float, apart: float)
 
 
 def _bisect_jump(
-    probe: Probe, line: Line, slope: float, end: float, steep: float
+    probe: Probe, line: Line, slope: float, end: float, steep: float, small: float = 0.0
 ) -> tuple[float, float]:
     """Return where φ, minus a slope, jumps most between 0 and `end`, and the height of the jump.
 
-    With a slope of 0 it is the nearest jump. The height is 0 if there is no jump, or if it is lower
+    With a slope of 0 it is the nearest jump higher than `small`. The height is 0 if there is no jump, or if it is lower
     than `steep` times its distance.
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
@@ -299,7 +301,9 @@ def _bisect_jump(
         middle = near + 0.5 * (far - near)
         at_middle = _change_at(probe, line, middle) - slope * middle
         first, second = abs(at_middle - at_near), abs(at_far - at_middle)
-        if first >= second or (first and not slope):  # a flat tread ends at the nearest jump
+        if first >= second or (
+            first > small and not slope
+        ):  # a flat tread ends at the nearest jump
             far, at_far = middle, at_middle
         else:
             near, at_near = middle, at_middle

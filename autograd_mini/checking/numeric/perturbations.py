@@ -9,7 +9,8 @@ own `vmap`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...core.reverse import vertices_between
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ...core.vmap import OneExample
+from ...ops.indexing import fill_index
 from ..inputs import Arrays
 from .lines import Probe
 
@@ -47,6 +49,7 @@ class SparseChange:
     values: np.ndarray
     at: At
     base: np.ndarray
+    _filled: dict[int, SparseChange] = field(default_factory=dict, compare=False)
 
     @property
     def is_dense(self) -> bool:
@@ -58,13 +61,16 @@ class SparseChange:
         index = self.at[axis]
         if index is None:
             return self
+        if axis in self._filled:
+            return self._filled[axis]
         at = tuple(None if i == axis else a for i, a in enumerate(self.at))
         values = _empty_side_by_side(_full_shape(self, at), self.values.dtype)
         values[...] = gather_base(self.base, at)
         mesh = np.arange(len(index))
         moved = np.moveaxis(values, axis + 1, 1)
         moved[mesh, index] = np.moveaxis(self.values, axis + 1, 1)[:, 0]
-        return SparseChange(values, at, self.base)
+        found = self._filled[axis] = SparseChange(values, at, self.base)
+        return found
 
     def whole(self) -> np.ndarray:
         """Return all values for each move."""
@@ -137,13 +143,17 @@ class ArrayPool:
 
     def give_back(self, done: Iterable[SparseChange | None], live: Iterable[SparseChange]) -> None:
         """Take back lent arrays, unless a live change is a view of them."""
+        used = None
         for sparse in done:
             if sparse is None:
                 continue
             key = id(_memory_owner(sparse.values))
-            lent = self._lent.get(key)
-            if lent is not None and not any(np.may_share_memory(lent, x.values) for x in live):
-                self._free.setdefault(lent.shape, []).append(self._lent.pop(key))
+            if key in self._lent:
+                if used is None:
+                    used = {id(_memory_owner(x.values)) for x in live}
+                if key not in used:
+                    lent = self._lent.pop(key)
+                    self._free.setdefault(lent.shape, []).append(lent)
 
     def reclaim(self) -> None:
         """Take back all lent arrays."""
@@ -159,31 +169,11 @@ def _memory_owner(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def propagate(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: object,
-    memory: ArrayPool,
-) -> Any:
-    """Return the change of an operation's output, or of each output.
-
-    Args:
-        primitive: the primitive of the operation.
-        xs: the operands, changes or arrays.
-        params: the parameters of the operation.
-        y: the unchanged output, or a tuple of outputs.
-        memory: provides arrays for large results.
-    """
-    if not primitive.multiple and _is_in_table(primitive):
-        rule = RULES.get(primitive.name)
-        if primitive.kind == "elementwise":
-            rule = _propagate_elementwise
-        base = np.asarray(y)
-        sparse = rule(primitive, xs, params, base, memory) if rule is not None else None
-        if sparse is not None:
-            return sparse
-    return _propagate_whole(primitive, xs, params, y)
+def _choose_rule(primitive: Primitive) -> Move | None:
+    """Return the rule that keeps an operation's changes sparse; None if it has none."""
+    if primitive.multiple or not _is_in_table(primitive):
+        return None
+    return _propagate_elementwise if primitive.kind == "elementwise" else RULES.get(primitive.name)
 
 
 def _is_in_table(primitive: Primitive) -> bool:
@@ -278,8 +268,12 @@ def _propagate_product(
     params: dict[str, object],
     y: np.ndarray,
     memory: ArrayPool,
+    bias: np.ndarray | None = None,
 ) -> SparseChange | None:
-    """Multiply matrices, one of which changes: the product is linear in it."""
+    """Multiply matrices, one of which changes: the product is linear in it.
+
+    `bias` is added to the product, and is then part of y.
+    """
     a, b = xs
     matrices = np.ndim(_unmoved_value(a)) == np.ndim(_unmoved_value(b)) == 2
     if (
@@ -290,20 +284,23 @@ def _propagate_product(
         return None
     if isinstance(b, SparseChange):  # the transposed product
         rows = SparseChange(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
-        found = _multiply_moved(rows, np.asarray(a).T, y.T, memory)
+        turned = None if bias is None else bias.T
+        found = _multiply_moved(rows, np.asarray(a).T, y.T, memory, turned)
         return SparseChange(found.values.swapaxes(-1, -2), found.at[::-1], y)
-    return _multiply_moved(a, np.asarray(b), y, memory)
+    return _multiply_moved(a, np.asarray(b), y, memory, bias)
 
 
 def _multiply_moved(
-    a: SparseChange, b: np.ndarray, y: np.ndarray, memory: ArrayPool
+    a: SparseChange, b: np.ndarray, y: np.ndarray, memory: ArrayPool, bias: np.ndarray | None
 ) -> SparseChange:
-    """Return a @ b if a changes in some rows, some columns or everywhere."""
+    """Return y = a @ b, plus a bias, if a changes in some rows, some columns or everywhere."""
     row, column = a.at
     at: At = (row, None)
     found = memory.take((*a.values.shape[:2], b.shape[1]))
     if column is None:
         np.matmul(b.T, np.moveaxis(a.values, 0, -1), out=np.moveaxis(found, 0, -1))
+        if bias is not None:
+            found += gather_base(bias, at)
     else:
         np.multiply(a.change(), np.take(b.T, column, 1).T[:, None, :], out=found)
         found += gather_base(y, at)
@@ -351,12 +348,42 @@ def _propagate_transpose(
     return SparseChange(values, tuple(x.at[a] for a in axes), y)
 
 
+def _propagate_unchanged(
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: np.ndarray,
+    memory: ArrayPool,
+) -> SparseChange:
+    """Pass the values on."""
+    return xs[0]
+
+
+def _propagate_getitem(
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, Any],
+    y: np.ndarray,
+    memory: ArrayPool,
+) -> SparseChange | None:
+    """Take elements by an index that does not change, for all moves side by side."""
+    x, *arrays = xs
+    if any(isinstance(array, SparseChange) for array in arrays):
+        return None
+    values = np.moveaxis(x.whole(), 0, -1)
+    found = values[(*fill_index(params["index"], tuple(arrays)), slice(None))]
+    return _dense_change(np.moveaxis(found, -1, 0), y)
+
+
 RULES: dict[str, Move] = {
+    "getitem": _propagate_getitem,
     "matmul": _propagate_product,
+    "stop_gradient": _propagate_unchanged,
     "sum": _propagate_sum,
     "transpose": _propagate_transpose,
 }
-"""Operations that keep changes sparse, by primitive name; elementwise ones do so too."""
+"""Operations with rules of their own, by primitive name. Most keep changes sparse, as elementwise
+operations do."""
 
 
 ROWS = 512
@@ -398,17 +425,78 @@ class Differences:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """The operations from an input to the outputs.
+class Step:
+    """One operation on the way from an input to the outputs, with all that is known beforehand.
 
     Attributes:
-        vertices: the operations that depend on the input, in order.
-        done: for each operation, the values that no later operation uses.
-        largest: the size of the largest value on the path.
+        vertex: the recorded operation.
+        operands: the key and the unchanged value of each operand; the key of a constant is None.
+        y: its unchanged output, or a tuple of outputs.
+        rule: its rule for sparse changes, if it has one.
+        done: the keys of changes that no later operation uses.
+        overwrites: whether it may write into the memory of its operands.
     """
 
-    vertices: list[Any]
-    done: dict[int, list[Key]]
+    vertex: Any
+    operands: list[tuple[Key | None, Any]]
+    y: Any
+    rule: Move | None
+    done: list[Key]
+    overwrites: bool
+
+    def propagate(self, xs: list[Operand], memory: ArrayPool) -> Any:
+        """Return the change of the output, or of each output, from operands of which some change.
+
+        Large results are put into arrays of `memory`.
+        """
+        primitive, params = self.vertex._primitive, self.vertex._params
+        if self.rule is not None:
+            found = self.rule(primitive, xs, params, self.y, memory)
+            if found is not None:
+                return found
+        return _propagate_whole(primitive, xs, params, self.y)
+
+
+def _join_biases(steps: list[Step], start: int) -> list[Step]:
+    """Let a product add the unchanged bias that follows it: that saves a pass over its result.
+
+    Args:
+        steps: the operations on a path, in order.
+        start: the serial of the input.
+    """
+    moving = {start, *(step.vertex.serial for step in steps)}
+    joined: list[Step] = []
+    for step in steps:
+        before = joined[-1] if joined else None
+        bias = None if before is None else _find_bias(before, step, moving)
+        if before is None or bias is None:
+            joined.append(step)
+            continue
+        rule = partial(_propagate_product, bias=np.broadcast_to(bias, step.y.shape))
+        done = [*before.done, *(key for key in step.done if key[0] != before.vertex.serial)]
+        joined[-1] = Step(step.vertex, before.operands, step.y, rule, done, False)
+    return joined
+
+
+def _find_bias(product: Step, step: Step, moving: set[int]) -> np.ndarray | None:
+    """Return the unchanged array that an operation adds to a matrix product used only there."""
+    if product.rule is not _propagate_product or step.vertex._primitive is not PRIMITIVES["add"]:
+        return None
+    key = product.vertex.serial, 0
+    others = [x for k, x in step.operands if k != key]
+    if key not in step.done or len(others) != 1 or step.y.shape != product.y.shape:
+        return None
+    moved = sum(k is not None and k[0] in moving for k, _ in [*product.operands, *step.operands])
+    matrices = all(np.ndim(x) == 2 for _, x in product.operands)
+    usual = product.y.dtype == step.y.dtype == np.float64
+    return np.asarray(others[0]) if moved == 2 and matrices and usual else None
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The operations from an input to the outputs, in order, and the size of the largest value."""
+
+    steps: list[Step]
     largest: int
 
 
@@ -432,6 +520,7 @@ class PerturbedGraph:
         self._leaves = self._example.inputs
         self._outputs = self._example.outputs
         self._tried: dict[int, str] = {}
+        self._paths: dict[int, Path] = {}
         self._memory = ArrayPool()
 
     def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
@@ -451,7 +540,9 @@ class PerturbedGraph:
         xs = x.ravel()[flat]
         above, below = xs + steps, xs - steps
         rows = np.zeros((3, len(flat)))
-        path, memory = self._path(position), self._memory
+        path, memory = self._paths.get(position), self._memory
+        if path is None:
+            path = self._paths[position] = self._path(position)
         count = max(1, min(ROWS, NUMBERS // path.largest) // 2)
         try:
             with np.errstate(all="ignore"):
@@ -483,7 +574,17 @@ class PerturbedGraph:
         for key, serial in last.items():
             if key not in kept:
                 done.setdefault(serial, []).append(key)
-        return Path(vertices, done, max((x.size for x in needed.values()), default=1) or 1)
+        steps = []
+        for v in vertices:
+            operands: list[tuple[Key | None, Any]] = [
+                (key_of(x), x._value) if type(x) is Tensor else (None, x) for x in v._operands
+            ]
+            multiple = v._primitive.multiple
+            y = v.arrays if type(v) is Record else v._value if multiple else np.asarray(v._value)
+            rule, over = _choose_rule(v._primitive), v._primitive.kind == "elementwise"
+            steps.append(Step(v, operands, y, rule, done.get(v.serial, []), over))
+        steps = _join_biases(steps, self._leaves[position].serial)
+        return Path(steps, max((x.size for x in needed.values()), default=1) or 1)
 
     def _propagate(
         self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: ArrayPool
@@ -493,24 +594,15 @@ class PerturbedGraph:
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
         start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
         changes: Values = {key_of(self._leaves[position]): start}
-        for vertex in path.vertices:
-            taken = []
-            for operand in vertex._operands:
-                if type(operand) is Tensor:
-                    taken.append(changes.get(key_of(operand), operand._value))
-                else:
-                    taken.append(operand)
-            if not any(isinstance(one, SparseChange) for one in taken):
+        for step in path.steps:
+            taken = [changes.get(key, x) if key else x for key, x in step.operands]
+            if not any(type(x) is SparseChange for x in taken):
                 continue
-            y = vertex.arrays if type(vertex) is Record else vertex._value
-            last = [changes.pop(key, None) for key in path.done.get(vertex.serial, ())]
-            over = vertex._primitive.kind == "elementwise"  # may overwrite its operands
-            if over:
+            last = [changes.pop(key, None) for key in step.done]
+            if step.overwrites:
                 memory.give_back(last, changes.values())
-            store_outputs(
-                vertex, propagate(vertex._primitive, taken, vertex._params, y, memory), changes
-            )
-            if not over:
+            store_outputs(step.vertex, step.propagate(taken, memory), changes)
+            if not step.overwrites:
                 memory.give_back(last, changes.values())
         change, size = np.zeros(len(values)), np.zeros(len(values))
         for y, g in zip(self._outputs, self._weights, strict=True):

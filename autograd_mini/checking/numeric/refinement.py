@@ -31,7 +31,7 @@ STAIR = 1e-6
 UNEVEN = 6.180339887498949e-4
 """A narrow step, as a share of the usual one, that no oscillation fits together with it."""
 
-NARROW_TREAD, WIDE_TREAD = 1e-4, 2e-2
+NARROW_TREAD, WIDE_TREAD = 1e-4, 2.5e-2
 """Treads, per unit, of float32 in sums, and of bfloat16, which has 8 digits in base 2."""
 
 COARSE_STEPS = (0.004, 0.012, 0.03)

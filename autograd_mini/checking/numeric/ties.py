@@ -39,6 +39,9 @@ TIED = "tied: moved with others,"
 CORNER = "corner:"
 """Start of the reason of an entry without a kink when it moves alone."""
 
+BENDS = 0.9
+"""A difference of slopes that grows by at least this share of the step shows no kink."""
+
 NARROWER = 10.0
 """Ratio of the steps that search for a tie near the point."""
 
@@ -109,6 +112,7 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
     if not 1 < len(places) <= LOOKED_AT:
         return []
     causes, ties = [], Ties(probe)
+    places = [p for p in places if not ties.bends(p, findings[p.position])]
     for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
             continue  # already known to be wrong
@@ -264,6 +268,11 @@ class Ties:
             / self.reach(place)
             or 1.0
         )
+
+    def bends(self, place: EntryPlace, findings: Findings) -> bool:
+        """Does the difference of one-sided slopes grow with the step, so that it is no kink?"""
+        gap, step = findings.gap[place.flat], findings.step[place.flat]
+        return bool(self.kink(place) > BENDS * gap * self.reach(place) / step > 0)
 
     def reach(self, place: EntryPlace) -> float:
         """Return the move of an entry."""
