@@ -98,6 +98,41 @@ def test_sweep_equals_calls(name: str) -> None:
     same_as_calls(f, *arrays)
 
 
+SHAPED: dict[str, Any] = {  # each gives a matrix of 4 × 4 from such matrices
+    "bias": lambda x, y, c: x @ c + c[0],
+    "bias of one entry in each row": lambda x, y, c: c[:, :1] + c @ x,
+    "bias that moves": lambda x, y, c: x @ c + y[1],
+    "bias of two products": lambda x, y, c: (x @ c) + (c @ y),
+    "bias twice": lambda x, y, c: (x @ c + c) + c[2],
+    "product used twice": lambda x, y, c: (lambda z: (z + c) * z)(y @ c),
+    "transposed product": lambda x, y, c: (c @ y.T).T + c,
+    "residual": lambda x, y, c: np.tanh(x) + x * c,
+    "rows": lambda x, y, c: x[[3, 0, 0, 1]] - y,
+    "columns": lambda x, y, c: x[..., ::-1] * y[:, [2, 2, 0, 1]],
+    "entries": lambda x, y, c: c + x[[0, 1, 2, 3], [3, 3, 0, 1]] * y[1:2, None, 2],
+    "mask": lambda x, y, c: y * np.sum(x[c > 0]),
+    "view": lambda x, y, c: np.concatenate([np.exp(x[:2]), x[2:]]) + np.sin(x),
+    "reshaped": lambda x, y, c: np.reshape(x, (2, 8)).reshape(4, 4) + np.exp(x * 0.1),
+    "stopped": lambda x, y, c: y * am.stop_gradient(x) + np.tanh(x),
+    "softmax": lambda x, y, c: am.softmax(x + y, axis=-1) @ c,
+    "sum over rows": lambda x, y, c: x - np.sum(y, axis=0),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(SHAPED)), st.booleans()), min_size=2, max_size=6))
+def test_sweep_of_random_programs_equals_calls(parts: list[tuple[str, bool]]) -> None:
+    c = np.random.default_rng(len(parts)).normal(size=(4, 4))
+
+    def program(x: Any, y: Any) -> Any:
+        for name, both in parts:
+            fresh = np.tanh(SHAPED[name](x, y, c))
+            x, y = fresh, (x if both else y)
+        return np.sum(x, axis=1), y[0]
+
+    same_as_calls(program, 0.3 * c.T, 0.1 * c + 0.2)
+
+
 ROWS = [p for p in PRIMITIVES.values() if p.differentiable]
 
 

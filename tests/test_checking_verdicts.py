@@ -362,6 +362,27 @@ def test_a_missing_part_in_few_digits_is_seen(
         assert state(f, x, grad=lambda x: slope - share * np.sin(x)) != "FAILED"
 
 
+def test_a_missing_part_in_few_digits_cannot_cancel_in_all_directions() -> None:
+    """The parts of two entries cancel where both move the same way."""
+
+    def f(x: Any) -> Any:
+        return np.sum(bfloat16(np.array([1.0, -1.0, 1.0, -1.0]) * bfloat16(x))) + np.sum(np.cos(x))
+
+    x = np.array([0.7, 0.7, -1.3, -1.3])
+    assert state(f, x, grad=lambda x: -np.sin(x)) != "ok"
+
+
+def test_a_tread_of_float32_hides_no_slope_beside_rounding() -> None:
+    """A smooth part changes by its rounding on a tread; that is not the nearest jump."""
+    x = np.random.default_rng(80_123).normal(size=40)
+
+    def f(x: Any) -> Any:
+        return (np.sum(float32(np.tanh(float32(x)))) + np.sum(np.cos(x))) / 40
+
+    slope = (1 - np.tanh(x) ** 2 - np.sin(x)) / 40
+    assert state(f, x, grad=lambda x: slope) != "FAILED"
+
+
 @settings(max_examples=15, deadline=None)
 @given(size=st.sampled_from([300, 3_000, 30_000]), seed=st.integers(0, 10_000), wide=st.booleans())
 def test_many_entries_in_float32_along_a_direction(size: int, seed: int, wide: bool) -> None:

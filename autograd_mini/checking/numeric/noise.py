@@ -288,8 +288,8 @@ def _bisect_jump(
 ) -> tuple[float, float]:
     """Return where φ, minus a slope, jumps most between 0 and `end`, and the height of the jump.
 
-    With a slope of 0 it is the nearest jump higher than `small`. The height is 0 if there is no jump, or if it is lower
-    than `steep` times its distance.
+    With a slope of 0 it is the nearest jump higher than `small`. The height is 0 if there is no
+    jump, or if it is lower than `steep` times its distance.
     """
     shortest = max(2 * line.least, 2.0**-50 * abs(end))
     near, far = 0.0, end
