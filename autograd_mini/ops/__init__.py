@@ -39,8 +39,8 @@ from . import (
     singular_values,
     solving,
     statistics,
-    triangles,
 )
+from . import rearranging as triangles
 
 __all__ = [
     "activations",
