@@ -30,7 +30,6 @@ from . import (
     picking,
     polynomials,
     products,
-    ranges,
     rearranging,
     reductions,
     selection,
@@ -40,6 +39,7 @@ from . import (
     solving,
     statistics,
 )
+from . import calculus as ranges
 from . import rearranging as triangles
 
 __all__ = [
