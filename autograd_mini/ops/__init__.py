@@ -34,12 +34,12 @@ from . import (
     reductions,
     selection,
     shapes,
-    sinc_and_bessel,
     singular_values,
     solving,
     statistics,
 )
 from . import calculus as ranges
+from . import elementwise as sinc_and_bessel
 from . import rearranging as triangles
 
 __all__ = [
