@@ -15,7 +15,6 @@ from . import (
     eigen,
     einsum,
     elementwise,
-    factorizations,
     fourier,
     functional,
     histograms,
@@ -41,6 +40,7 @@ from . import (
 from . import calculus as ranges
 from . import elementwise as sinc_and_bessel
 from . import rearranging as triangles
+from . import solving as factorizations
 
 __all__ = [
     "activations",
