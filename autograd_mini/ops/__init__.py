@@ -11,7 +11,6 @@ from . import (
     checks,
     complex_numbers,
     conversion,
-    convolution,
     eigen,
     einsum,
     elementwise,
@@ -39,6 +38,7 @@ from . import (
 )
 from . import calculus as ranges
 from . import elementwise as sinc_and_bessel
+from . import products as convolution
 from . import rearranging as triangles
 from . import solving as factorizations
 

@@ -14,8 +14,7 @@ from ..core.record import scope, value_of
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
 from .complex_numbers import read_values
 from .conversion import astype
-from .convolution import convolve
-from .products import tensor_like
+from .products import convolve, tensor_like
 
 if TYPE_CHECKING:
     from ..core.arrays import Numbers
