@@ -16,7 +16,6 @@ from . import (
     elementwise,
     fourier,
     functional,
-    histograms,
     indexing,
     joining,
     matrices,
@@ -41,6 +40,7 @@ from . import elementwise as sinc_and_bessel
 from . import products as convolution
 from . import rearranging as triangles
 from . import solving as factorizations
+from . import statistics as histograms
 
 __all__ = [
     "activations",
