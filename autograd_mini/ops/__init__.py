@@ -23,7 +23,6 @@ from . import (
     nondifferentiable,
     norms,
     order,
-    padding,
     picking,
     polynomials,
     products,
@@ -37,6 +36,7 @@ from . import (
 )
 from . import calculus as ranges
 from . import elementwise as sinc_and_bessel
+from . import joining as padding
 from . import products as convolution
 from . import rearranging as triangles
 from . import solving as factorizations
