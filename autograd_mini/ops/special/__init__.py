@@ -26,19 +26,26 @@ import numpy as _np
 from ...core.table import table as _table
 from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
 from .dtypes import in_dtypes_of
-from .entropies import entr, expit, kl_div, log_expit, logit, rel_entr, xlog1py, xlogy
 from .exponentials import (
     cosm1,
+    entr,
     exp1,
     exp10,
     expi,
+    expit,
     exprel,
     hyp0f1,
     hyp1f1,
     hyp2f1,
+    kl_div,
+    log_expit,
     log_softmax,
+    logit,
     logsumexp,
+    rel_entr,
     softmax,
+    xlog1py,
+    xlogy,
 )
 from .gammas import (
     beta,
