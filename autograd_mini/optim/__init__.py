@@ -10,8 +10,7 @@
 """
 
 from .clipping import clip_grad_norm, clip_grad_value
-from .optimizer import Optimizer
-from .optimizers import SGD, Adam, AdamW
+from .optimizer import SGD, Adam, AdamW, Optimizer
 from .schedules import Constant, Cosine, Exponential, Schedule, StepDecay, Warmup
 
 __all__ = [
