@@ -9,8 +9,7 @@
 0.76
 """
 
-from .clipping import clip_grad_norm, clip_grad_value
-from .optimizer import SGD, Adam, AdamW, Optimizer
+from .optimizer import SGD, Adam, AdamW, Optimizer, clip_grad_norm, clip_grad_value
 from .schedules import Constant, Cosine, Exponential, Schedule, StepDecay, Warmup
 
 __all__ = [
