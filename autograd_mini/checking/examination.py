@@ -16,13 +16,12 @@ from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
 from .numeric.all_entries import MANY, Findings, estimate_all, refine_doubtful
-from .numeric.corners import judge_corners
 from .numeric.gradient_rounding import excuse_rounding
 from .numeric.lines import NOISE, Probe
 from .numeric.noise import SINGLE, float32_stairs, measure_rounding
 from .numeric.projections import check_projections
 from .numeric.refinement import unseen_slope, usual_step
-from .numeric.ties import TIED, refuse_ties
+from .numeric.ties import TIED, judge_corners, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
 from .reporting.entries import Part
