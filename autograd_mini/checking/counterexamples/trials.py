@@ -21,11 +21,10 @@ from ...core.contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names, leaf_array
+from ..inputs import Inputs, argument_names, leaf_array, write_leaf_places
 from ..numeric.verdicts import KINK, Verdict
 from ..reporting.entries import Entry
 from ..reporting.report import Report
-from ..structures import write_leaf_places
 from ..subjects import Recorded, Subject, copy_arrays
 from .contract import LeafPlace, cast_like
 from .variations import ArgumentPattern
