@@ -15,7 +15,7 @@ from autograd_mini.checking import Report
 from autograd_mini.checking.causes import Cause, Kind
 from autograd_mini.checking.numeric.verdicts import CODES, Tolerances, Verdict
 from autograd_mini.checking.reporting.display import CELLS, SLICES, html, maps, page
-from autograd_mini.checking.reporting.entries import Part
+from autograd_mini.checking.reporting.report import Part
 
 TOLERANCES = Tolerances(1e-6, 0.0)
 

@@ -20,8 +20,7 @@ from .check import gradcheck
 from .counterexamples import explore, search
 from .layers import layer
 from .numeric.verdicts import Verdict
-from .reporting.entries import Entry
-from .reporting.report import Report
+from .reporting.report import Entry, Report
 
 if TYPE_CHECKING:
     from . import strategies as strategies

@@ -24,8 +24,7 @@ from .numeric.refinement import unseen_slope, usual_step
 from .numeric.ties import TIED, judge_corners, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
 from .progress import LONG, Bar
-from .reporting.entries import Part
-from .reporting.report import Coverage, Report
+from .reporting.report import Coverage, Part, Report
 from .subjects import Subject
 
 SPREAD = 1e3

@@ -23,8 +23,7 @@ from ..causes import Cause, Kind
 from ..check import gradcheck
 from ..inputs import Inputs, argument_names, leaf_array, write_leaf_places
 from ..numeric.verdicts import KINK, Verdict
-from ..reporting.entries import Entry
-from ..reporting.report import Report
+from ..reporting.report import Entry, Report
 from ..subjects import Recorded, Subject, copy_arrays
 from .contract import LeafPlace, cast_like
 from .variations import ArgumentPattern

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...core.visible import show_text
 from ..numeric.verdicts import Tolerances, Verdict
-from .entries import Part
+from .report import Part
 
 if TYPE_CHECKING:
     from .report import Report
