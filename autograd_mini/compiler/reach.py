@@ -37,11 +37,12 @@ from ..core.tensor import Tensor
 from ..random.generator import Generator
 from .guards import MISSING, Condition, Kind, content_of, is_read
 from .identical import is_plain_value
-from .objects import (
+from .observe import (
     Attributes,
     Cached,
     MappingItems,
     MappingValues,
+    Observer,
     attribute_of,
     cached_call,
     instance_attributes,
@@ -51,10 +52,12 @@ from .objects import (
     is_mode,
     is_module_or_optimizer,
     is_special,
+    names_read_by,
+    origin_of_file,
+    origin_of_module,
     origin_of_namespace,
     value_in,
 )
-from .observe import Observer, names_read_by, origin_of_file, origin_of_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
