@@ -18,8 +18,7 @@ import numpy as np
 from ..core.contexts import run_apart, run_quietly
 from ..core.tensor import Tensor
 from .expressions import is_view
-from .guards import content_of
-from .identical import has_same_bits, is_identical
+from .guards import content_of, has_same_bits, is_identical
 from .program import Instruction, Program, Value
 from .results import leaves_in
 from .trace import Tracer

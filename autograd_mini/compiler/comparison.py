@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from ..errors import CompileError, UnsupportedError
-from .identical import is_identical
+from .guards import is_identical
 from .program import Instruction, Operand, Program, Value
 
 CURE = (

@@ -18,8 +18,7 @@ from ..errors import CompileError
 from .comparison import compare_programs
 from .differentiation import ProgramOperation
 from .executable import Executable
-from .guards import Condition, Guard, content_of, is_read
-from .identical import is_identical, is_plain_value
+from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read
 from .program import Program, Value
 from .reach import Reach
 from .results import Result

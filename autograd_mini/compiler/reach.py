@@ -35,8 +35,7 @@ from ..core.primitive import Primitive
 from ..core.record import Operation
 from ..core.tensor import Tensor
 from ..random.generator import Generator
-from .guards import MISSING, Condition, Kind, content_of, is_read
-from .identical import is_plain_value
+from .guards import MISSING, Condition, Kind, content_of, is_plain_value, is_read
 from .observe import (
     Attributes,
     Cached,

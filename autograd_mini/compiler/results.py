@@ -12,7 +12,7 @@ from ..core.record import value_of
 from ..core.tensor import Tensor, leaf
 from ..errors import AutogradError, CompileError
 from .arguments import as_native_array, key_orders, restore_key_orders
-from .identical import is_identical, is_plain_value
+from .guards import is_identical, is_plain_value
 from .program import Operand, Program, Value
 from .trace import NUMBERS, Tracer
 

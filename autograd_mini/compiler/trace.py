@@ -25,8 +25,7 @@ from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
 from .expressions import is_view
 from .fused_ops import scalar
-from .guards import Condition
-from .identical import has_same_bits
+from .guards import Condition, has_same_bits
 from .observe import Observer, call_observed
 from .program import Instruction, Operand, Program, Value
 from .refusals import (
