@@ -7,13 +7,28 @@ cannot see.
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+import threading
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
+from ..core.contexts import run_apart, run_quietly
+from ..core.tensor import Tensor
 from ..errors import CompileError, UnsupportedError
-from .guards import is_identical
+from .expressions import is_view
+from .guards import content_of, has_same_bits, is_identical
 from .program import Instruction, Operand, Program, Value
+from .results import leaves_in
+from .trace import Tracer
+from .writer import is_draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import Array
+    from .entries import CacheEntry
 
 CURE = (
     "make it an argument of the compiled function, or a tensor from outside of it that is changed "
@@ -165,3 +180,320 @@ def refuse_dynamic_shapes(program: Program) -> None:
 def _varying_kind(x: Operand, program: Program) -> str | None:
     """Return the kind of an operand's dtype; None if the operand never differs between calls."""
     return x.dtype.kind if type(x) is Value and x not in program.constants else None
+
+
+DUE: Final = (1, 10, 100, 1000)
+"""Which replays are checked."""
+CLOSE: Final = {"f": {2: 1e-2, 4: 1e-4, 8: 1e-9, 16: 1e-9}, "c": {8: 1e-4, 16: 1e-9, 32: 1e-9}}
+"""How far results may differ after a pass changed the order of sums, relative to the largest."""
+VARYING: Final = (ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
+"""Errors that depend on values; the function may catch them."""
+NOISY: Final = 30.0
+"""So many times the effect of rounding its inputs a difference may have, and counts as rounding."""
+as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default=False)
+"""Whether compiled functions are called as they are, since one is being checked."""
+
+
+def _call_as_it_is(function: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+    """Call a function, and the compiled ones in it as they are, until the context ends."""
+    as_it_is.set(True)
+    return function(*args, **kwargs)
+
+
+class Check:
+    """One call that is computed twice.
+
+    Attributes:
+        difference: what differs, or None.
+    """
+
+    def __init__(self, entry: CacheEntry, values: Sequence[Any]) -> None:
+        self._entry = entry
+        self._values = list(values)
+        executable = entry.executable
+        self._leaves = list(executable.program.leaves.values())
+        self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
+        steps = [*executable.program.instructions, *executable.recorded.instructions]
+        drawn = {id(g): g for s in steps if is_draw(s) for g in (s.params["generator"],)}
+        self._generators = list(drawn.values())
+        self._states = self._generator_states()
+        self.difference: str | None = None
+
+    def run(self, function: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+        """Run program and function; return the latter's result in program form."""
+        entry = self._entry
+        contents = [content_of(x) for x in _arrays_among(args, kwargs)]
+        try:
+            outputs, news = run_quietly(
+                lambda: entry.executable.run_on_scratch(self._values), all="ignore"
+            )
+            failure = None
+        except Exception as error:
+            failure = error
+        drawn = self._generator_states()
+        self._restore_generators(self._states)
+        tree = run_apart(lambda: _call_as_it_is(function, args, kwargs))
+        if isinstance(failure, VARYING) and not entry.executable.draws:
+            return entry.result.result_of_call(tree)  # as the function is called then
+        if failure is not None:
+            self.difference = f"the program raised {type(failure).__name__}: {failure}"
+        else:
+            self.difference = self._compare(tree, outputs, news, drawn)
+        if contents != [content_of(x) for x in _arrays_among(args, kwargs)]:
+            self.difference = "the function writes into an array that it was given"
+        if self.difference is not None and self._is_disturbed():
+            self.difference = None
+        return entry.result.result_of_call(tree)
+
+    def _is_disturbed(self) -> bool:
+        """Tell whether another thread may have changed a tensor between the two calls."""
+        if threading.active_count() == 1:
+            return False
+        program = self._entry.executable.program
+        own = {id(program.leaves[leaf]) for leaf, _ in program.updates}
+        return any(
+            t._value is not value or t._assigned != assigned
+            for t, value, assigned, _ in self._before
+            if id(t) not in own
+        )
+
+    def _compare(self, tree: object, outputs: Any, news: Any, drawn: list[object]) -> str | None:
+        """Describe the first difference between the function and the program, or return None."""
+        result, program = self._entry.result, self._entry.executable.program
+        found = result.outputs_of(tree)
+        if found is None:
+            return "the function returned something of another structure, or another plain value"
+        for place, (x, y) in enumerate(zip(found, outputs, strict=True)):
+            if not self._agree(x, y, place):
+                ours, theirs = _describe_array(x), _describe_array(y)
+                return f"output {place} is {ours}, and {theirs} in the program"
+        leaves = [program.leaves[leaf] for leaf, _ in program.updates]
+        changed = {id(t): i for i, t in enumerate(leaves)}
+        for tensor, value, _, _ in self._before:
+            update = changed.get(id(tensor))
+            wanted = value if update is None else news[update]
+            end = None if update is None else len(program.outputs) + update
+            agree = self._agree(tensor._value, wanted, end)
+            if tensor._value is not wanted and not agree:
+                name = tensor.name or f"a tensor of shape {tensor.shape}"
+                now, then = _describe_array(tensor._value), _describe_array(wanted)
+                return f"{name} becomes {now}, and {then} in the program"
+        if not is_identical(drawn, self._generator_states()):
+            return "they draw differently"
+        return None
+
+    def _agree(self, x: object, y: object, place: int | None = None) -> bool:
+        """Tell whether two results are the same up to rounding.
+
+        Args:
+            x, y: of the function, and of the program.
+            place: among the outputs and new values of the program.
+        """
+        x, y = np.asarray(x), np.asarray(y)
+        if x.shape != y.shape or x.dtype != y.dtype:
+            return False
+        if has_same_bits(x, y):
+            return True
+        if x.dtype.kind not in "fc":
+            return False
+        program = self._entry.executable.program
+        if program.rounded and _is_close(x, y, max(_bound_of(x.dtype), _coarsest_bound(program))):
+            return True
+        return place is not None and self._is_rounding(x, y, place)
+
+    def _is_rounding(self, x: np.ndarray, y: np.ndarray, place: int) -> bool:
+        """Tell whether rounding explains a difference: the program is sensitive, or terms cancel.
+
+        The inputs are rounded at random. If a pass has changed the order of sums, all results are
+        rounded too, but then the difference must be small relative to the largest of them.
+        """
+        if not _has_same_nonfinite(x, y):
+            return False
+        difference = _largest_magnitude(x - y)
+        if difference <= NOISY * self._noise(place, throughout=False)[0]:
+            return True
+        program = self._entry.executable.program
+        if not program.rounded:
+            return False
+        noise, size = self._noise(place, throughout=True)
+        bound = max(_bound_of(x.dtype), _coarsest_bound(program))
+        return difference <= min(NOISY * noise, bound * size)
+
+    def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
+        """Return how far rounding moves a result, and the largest number that was computed."""
+        program = self._entry.executable.recorded
+        after = self._generator_states()
+        try:
+            exact, size = self._ends(program, None, throughout)
+            moved = [self._ends(program, seed, throughout)[0] for seed in range(3)]
+        finally:
+            self._restore_generators(after)
+        return max(
+            _largest_magnitude(np.asarray(exact[place]) - other[place]) for other in moved
+        ), size
+
+    def _ends(
+        self, program: Program, seed: int | None, throughout: bool
+    ) -> tuple[list[Any], float]:
+        """Return outputs and new values of a program, rounded at random with a seed.
+
+        Args:
+            program: as it was recorded.
+            seed: of the rounding; None for none.
+            throughout: whether to round all that is computed, or the inputs only.
+
+        Returns:
+            these, and the largest number that was computed, if they are rounded throughout.
+        """
+        self._restore_generators(self._states)
+        generator = None if seed is None else np.random.default_rng(seed)
+        size = 0.0
+        values = dict(zip(program.inputs, self._values, strict=True))
+        old = {id(t): value for t, value, _, _ in self._before}
+        values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
+        values = {v: _round_at_random(x, generator) for v, x in values.items()} | program.constants
+
+        def run() -> None:
+            nonlocal size
+            for step in program.instructions:
+                _compute_instruction(step, values)
+                if throughout and not is_view(step):
+                    for y in step.results:
+                        values[y] = _round_at_random(values[y], generator)
+                        size = max(size, _largest_magnitude(values[y]))
+
+        run_quietly(run, all="ignore")
+        ends = [*program.outputs, *(new for _, new in program.updates)]
+        return [values[y] if type(y) is Value else y for y in ends], size
+
+    # ── where they part ──────────────────────────────────────────────────────────────────────
+    def locate_difference(self, trace_again: Callable[..., object]) -> str:
+        """Name the first instruction that differs, and its line.
+
+        Args:
+            trace_again: calls the function with a tracer.
+        """
+        after = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
+        states = self._generator_states()
+        try:
+            self._restore_leaves(self._before)
+            self._restore_generators(self._states)
+            return self._first_difference(trace_again)
+        except Exception as error:
+            return f"somewhere ({type(error).__name__} while it was looked for)"
+        finally:
+            self._restore_leaves(after)
+            self._restore_generators(states)
+
+    def _first_difference(self, trace_again: Callable[..., object]) -> str:
+        executable = self._entry.executable
+        tracer = Tracer()
+        trace_again(tracer)
+        tracer.release_gradients()
+        self._restore_leaves(self._before)
+        self._restore_generators(self._states)
+        now = tracer.instructions
+        recorded = _interpret_values(executable.recorded, self._values)
+        self._restore_generators(self._states)
+        again = _interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
+        self._restore_generators(self._states)
+        for a, b in zip(executable.recorded.instructions, now, strict=False):
+            if a.primitive is not b.primitive:
+                return f"{b.primitive.name} at {b.line}, which was {a.primitive.name}"
+            for x, y in zip(a.results, b.results, strict=True):
+                if not self._agree(recorded[x], again[y]):
+                    return f"{b.primitive.name} at {b.line}"
+        if len(now) != len(executable.recorded.instructions):
+            return "the end: another number of operations"
+        optimised = _interpret_values(executable.program, self._values)
+        for step in executable.program.instructions:
+            for y in step.results:
+                if y in recorded and not self._agree(recorded[y], optimised[y]):
+                    return f"{step.primitive.name} at {step.line}, after the passes"
+        return "how the program was written, or its memory planned"
+
+    def _restore_leaves(self, state: list[tuple[Tensor, object, int, object]]) -> None:
+        for tensor, value, assigned, grad in state:
+            tensor._value, tensor._assigned, tensor.grad = value, assigned, grad
+
+    def _generator_states(self) -> list[Any]:
+        return [generator.bit_generator.state for generator in self._generators]
+
+    def _restore_generators(self, states: list[Any]) -> None:
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.bit_generator.state = state
+
+
+def _arrays_among(args: tuple[object, ...], kwargs: dict[str, object]) -> list[object]:
+    """Return the arrays among nested arguments."""
+    return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
+
+
+def _interpret_values(program: Program, inputs: Sequence[object]) -> dict[Value, object]:
+    """Interpret a program; return the value of everything in it."""
+    values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
+    values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
+
+    def run() -> None:
+        for step in program.instructions:
+            _compute_instruction(step, values)
+
+    run_quietly(run, all="ignore")
+    return values
+
+
+def _compute_instruction(step: Instruction, values: dict[Value, object]) -> None:
+    """Add the results of an instruction to the values."""
+    arrays = [values[x] if type(x) is Value else x for x in step.operands]
+    results = step.primitive.forward(*arrays, **step.params)
+    results = results if step.primitive.multiple else (results,)
+    values.update(zip(step.results, results, strict=True))
+
+
+def _round_at_random(x: Array, generator: np.random.Generator | None) -> Array:
+    """Change numbers by about their last bit; without a generator, return them as they are."""
+    data = np.asarray(x)
+    if generator is None or data.dtype.kind not in "fc":
+        return x
+    step = np.finfo(data.dtype).eps * generator.uniform(-1, 1, data.shape)
+    return (data * (1 + step)).astype(data.dtype)[()]
+
+
+def _is_close(x: np.ndarray, y: np.ndarray, bound: float | None = None) -> bool:
+    """Tell whether floating-point arrays agree, relative to the largest element."""
+    x, y = np.asarray(x), np.asarray(y)
+    bound = bound or _bound_of(x.dtype)
+    return _has_same_nonfinite(x, y) and _largest_magnitude(x - y) <= bound * _largest_magnitude(y)
+
+
+def _bound_of(dtype: np.dtype[np.generic]) -> float:
+    """Return how far results of a dtype may differ, relative to the largest of them."""
+    return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
+
+
+def _coarsest_bound(program: Program) -> float:
+    """Return how far results may differ, by the narrowest dtype in a program."""
+    made = (y.dtype for step in program.instructions for y in step.results)
+    read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
+    return max(map(_bound_of, {*made, *read}), default=0.0)
+
+
+def _has_same_nonfinite(x: np.ndarray, y: np.ndarray) -> bool:
+    """Tell whether NaN and infinity stand at the same places, with the same signs."""
+    finite = np.isfinite(x)
+    return bool(np.array_equal(finite, np.isfinite(y))) and has_same_bits(x[~finite], y[~finite])
+
+
+def _largest_magnitude(x: Array) -> float:
+    """Return the largest magnitude of finite elements, 0 if there are none."""
+    magnitudes = np.abs(x)[np.isfinite(x)] if np.ndim(x) else np.abs(x)
+    return float(np.max(magnitudes, initial=0.0, where=np.isfinite(magnitudes)))
+
+
+def _describe_array(x: object) -> str:
+    """Describe an array in a few characters."""
+    data = np.asarray(x)
+    if data.size == 1:
+        return f"{data.item()!r}"
+    first = ", ".join(f"{v:.6g}" for v in np.ravel(data)[:3].tolist())
+    return f"{data.dtype} {data.shape} [{first}, …]"

@@ -33,7 +33,7 @@ from .arguments import (
     make_fast_reader,
     rebuild_arguments,
 )
-from .check import DUE, VARYING, Check, as_it_is
+from .comparison import DUE, VARYING, Check, as_it_is
 from .differentiation import ProgramOperation
 from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
 from .executable import Executable
