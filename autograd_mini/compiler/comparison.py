@@ -17,10 +17,10 @@ import numpy as np
 from ..core.contexts import run_apart, run_quietly
 from ..core.tensor import Tensor
 from ..errors import CompileError, UnsupportedError
+from .arguments import leaves_in
 from .expressions import is_view
 from .guards import content_of, has_same_bits, is_identical
 from .program import Instruction, Operand, Program, Value
-from .results import leaves_in
 from .trace import Tracer
 from .writer import is_draw
 

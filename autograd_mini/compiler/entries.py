@@ -15,13 +15,13 @@ import numpy as np
 from ..core.record import hooks, is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
+from .arguments import Result
 from .comparison import compare_programs
 from .differentiation import ProgramOperation
 from .executable import Executable
 from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read
 from .program import Program, Value
 from .reach import Reach
-from .results import Result
 from .trace import Tracer
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from ..core.record import is_recording, record_nothing, recorder
 from ..core.sites import Site, variable_of
 from ..errors import CompileError, ConversionError, UnsupportedError
 from .arguments import (
+    Result,
     argument_leaf_names,
     is_value,
     rebuild_arguments,
@@ -33,7 +34,6 @@ from .observe import Observer
 from .passes import optimize_program
 from .passes.cleanup import eliminate_dead_code
 from .program import Instruction, Program, Value
-from .results import Result
 from .source import ABILITIES, write_module
 from .trace import Tracer
 
