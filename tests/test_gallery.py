@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from viz.drawing import VIEWS
 from viz.formats import FORMATS
 from viz.overlays import OVERLAYS
 from viz.style import THEMES
-from viz.subjects import VIEWS
 
 pytest.importorskip("sklearn")  # one of the examples behind it reads scikit-learn's digits
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from ..drawing import Drawing, draw
+from ..drawing import Drawing, View, draw, find_graph, refuse_unknown_options
 from ..graphs.facts import Facts
 from ..graphs.scalars import suits_scalar_view
 from ..graphs.scopes import Open
@@ -25,7 +25,6 @@ from ..output.layout import Engine
 from ..overlays import Names
 from ..picture import Box, Direction, Role
 from ..stepping.part_steps import GRADIENT_MARK
-from ..subjects import View, find_graph, refuse_unknown_options
 from ..texts import clean_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from autograd_mini.files import write_file
 
-from ..drawing import Drawing
+from ..drawing import Drawing, find_graph, no_graph_error
 from ..errors import PictureError
 from ..graphs.builder import default_title
 from ..graphs.operations import OperationsView
@@ -19,7 +19,6 @@ from ..graphs.outline import Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
 from ..picture import Direction, Picture
-from ..subjects import find_graph, no_graph_error
 from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
