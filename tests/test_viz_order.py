@@ -14,7 +14,7 @@ from compiled_steps import train_compiled
 
 import autograd_mini as am
 import viz
-from viz.output.arrangement import arrow_ends
+from viz.output.layout import arrow_ends
 
 SVG = "{http://www.w3.org/2000/svg}"
 DIRECTIONS: Any = pytest.mark.parametrize("direction", ["TB", "LR"])

@@ -13,7 +13,7 @@ from autograd_mini.core.contexts import Phase
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..output.arrangement import move_arrays_outside
+from ..output.layout import move_arrays_outside
 from ..picture import Direction, Picture, Role
 from ..reading import Key, is_assignment, is_number, key, operands
 from ..texts import (

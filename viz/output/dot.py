@@ -35,7 +35,7 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .arrangement import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
+from .layout import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
 
 LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
