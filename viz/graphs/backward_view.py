@@ -31,8 +31,7 @@ from ..texts import (
 from .builder import name_in_scope
 from .operations import OperationsView
 from .outline import Outline
-from .parts import Part
-from .scopes import Branch
+from .scopes import Branch, Part
 
 MOST_SYMBOLS: Final = 4
 """If a rule has more operations than this, only the tooltip lists them."""

@@ -25,8 +25,7 @@ from ..texts import (
     value_or_shape,
 )
 from .outline import Outline
-from .parts import Part, Source
-from .scopes import Branch
+from .scopes import Branch, Part, Source
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array

@@ -26,7 +26,7 @@ from ..texts import (
     with_counts,
 )
 from .operations import OperationsView
-from .parts import Part
+from .scopes import Part
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array

@@ -29,7 +29,7 @@ from ..texts import (
 )
 from .builder import NAME_OF_UNNAMED, Builder, output_index
 from .outline import MOST_LEAVES, Outline
-from .parts import Part, Source
+from .scopes import Part, Source
 
 SHOWN_LEAVES: Final = 5
 """How many leaves are shown of a part that has too many."""

@@ -25,8 +25,7 @@ from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
 from ..texts import clean_text, operation_symbol
-from .parts import Part, Source
-from .scopes import Branch, Open, ScopeTree, apply_open, common_branch
+from .scopes import Branch, Open, Part, ScopeTree, Source, apply_open, common_branch
 
 LONGEST_PERIOD: Final = 40
 """A round of a loop has no more parts than this."""

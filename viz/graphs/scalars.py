@@ -28,7 +28,7 @@ from ..texts import (
 )
 from .builder import Builder, Tensors, default_title
 from .outline import Outline
-from .parts import Part, Source
+from .scopes import Part, Source
 
 MOST_OPERATIONS = 60
 """A larger graph of scalars is drawn as operations."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..colours import CIVIDIS, Scale, scale_of
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..picture import Box, Picture
 from ..style import NONFINITE, REACHED, ZERO
 from .readings import Overlay, Reading

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from autograd_mini.core.record import Operation
 
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..texts import format_count
 from .readings import Overlay, Reading
 

@@ -14,7 +14,7 @@ from autograd_mini.core.tensor import Tensor
 from ..backward_pass import gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..reading import has_values, is_number, key, operands
 from ..texts import clean_text, join_list
 from .readings import Mark, Overlay, Reading

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..reading import Key, key, operands
 
 Mark = Literal["origin", "reached", ""]

@@ -12,7 +12,7 @@ from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..measures import mean_and_deviation
 from ..reading import has_values, key
 from ..texts import (

@@ -44,9 +44,8 @@ from ..graphs.facts import list_facts, operation_facts, other_facts, part_facts,
 from ..graphs.graph_views import COLLECTORS, GraphView, outline_arguments
 from ..graphs.operations import OperationsView
 from ..graphs.outline import LIMIT_WITH_OPEN, Outline
-from ..graphs.parts import Part
 from ..graphs.scalars import ScalarView
-from ..graphs.scopes import Branch, ScopeTree
+from ..graphs.scopes import Branch, Part, ScopeTree
 from ..overlays import add_overlays, measure_overlays
 from ..picture import Picture
 from ..reading import Key, has_values, key

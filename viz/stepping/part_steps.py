@@ -16,7 +16,7 @@ from autograd_mini.core.tensor import Tensor
 from ..backward_pass import Contribution, Visit, gradient_notes, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
-from ..graphs.parts import Part
+from ..graphs.scopes import Part
 from ..measures import norm
 from ..picture import Picture
 from ..reading import Key, has_values, key, operands
