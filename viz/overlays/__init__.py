@@ -14,10 +14,9 @@ from autograd_mini.core.graph import Graph
 from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
-from .applying import apply_overlays
 from .flops import Flops, Memory, Parameters, Time
 from .nonfinite import Nonfinite
-from .readings import Overlay
+from .readings import Overlay, apply_overlays
 from .values import Gradients, Values
 
 OVERLAYS: Final[dict[str, type[Overlay]]] = {
