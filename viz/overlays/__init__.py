@@ -15,9 +15,8 @@ from ..errors import PictureError
 from ..graphs.operations import OperationsView
 from ..picture import Picture
 from .flops import Flops, Memory, Parameters, Time
-from .nonfinite import Nonfinite
 from .readings import Overlay, apply_overlays
-from .values import Gradients, Values
+from .values import Gradients, Nonfinite, Values
 
 OVERLAYS: Final[dict[str, type[Overlay]]] = {
     "values": Values,

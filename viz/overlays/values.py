@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
 
 
+from autograd_mini.core.record import Operation
+
 from ..backward_pass import find_stale, gradient_notes, visits
 from ..measures import norm
-from ..reading import Key
+from ..reading import Key, is_number, operands
 from ..texts import NUMBERS, operation_label
+from .readings import Mark
 
 
 class Gradients(Overlay):
@@ -197,3 +200,152 @@ def histogram(numbers: np.ndarray) -> tuple[float, ...]:
     except ValueError:  # too narrow a range for so many bars
         return ()
     return tuple(np.round(counts / counts.max(), 2).tolist())
+
+
+Told = tuple[Mark, str]
+"""A mark, and "NaN" or "Inf"."""
+LONGEST_NOTE: Final = 40
+GRADIENT_NOTE: Final = "∂: in the gradient, which runs from the result back"
+RANK: Final = {"origin": 0, "": 1, "reached": 2}
+
+
+class Nonfinite(Overlay):
+    """Marks where a value or gradient is not finite: the origin, and what it reaches.
+
+    Values and gradients have separate marks, because an infinity may be intended, as in a mask, and
+    would hide a gradient that is wrong. If a leaf was assigned after the recording, only its new
+    value is known; then neither the leaf nor a result that it may have reached has a mark.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        if not has_values(graph):
+            raise PictureError(
+                "overlay='nonfinite' needs values, and a compiled program has none; draw what the "
+                "function returns without am.compile"
+            )
+        self.marks: dict[int, Told] = {}
+        self.leaves: dict[Any, Told] = {}
+        self.given: dict[int, Told] = {}
+        self.gradients: dict[int, Told] = {}
+        self.gradients_of_leaves: dict[Any, str] = {}
+        self.changed = changed_leaves(graph)
+        for leaf in (*graph.inputs, *graph.parameters):
+            kind = _nonfinite_kind(leaf._value)
+            if kind:
+                self.leaves[key(leaf)] = (
+                    ("", kind) if key(leaf) in self.changed else ("origin", kind)
+                )
+        for operation in graph.operations:
+            self._mark_values(operation)
+        self.notes = self._notes_on_changed()
+        self._mark_gradients()
+
+    def _mark_values(self, operation: Operation) -> None:
+        """Mark an operation if a result is not finite; remember if a plain array is not finite."""
+        kind = next(filter(None, (_nonfinite_kind(y._value) for y in operation.outputs)), "")
+        if kind:
+            self.marks[operation.serial] = self._find_mark(operation), kind
+            plain = (x for x in operands(operation) if not isinstance(x, Tensor))
+            given = max(map(_nonfinite_kind, plain), default="")
+            if given:
+                self.given[operation.serial] = "origin", given
+
+    def _find_mark(self, operation: Operation) -> Mark:
+        """Return "origin" or "reached" for an operation, "" if that is not known."""
+        taken = operands(operation)
+        known = [x for x in taken if not isinstance(x, Tensor) or key(x) not in self.changed]
+        plain = [x for x in known if not isinstance(x, Tensor)]
+        if any(is_number(x) and _nonfinite_kind(x) for x in plain):
+            return "origin"
+        values = (x._value if isinstance(x, Tensor) else x for x in known)
+        if any(map(_nonfinite_kind, values)):
+            return "reached"
+        return "origin" if len(known) == len(taken) else ""
+
+    def _notes_on_changed(self) -> tuple[str, ...]:
+        """Return a note on the leaves assigned after the recording, if they make a difference."""
+        leaves = (*self.graph.inputs, *self.graph.parameters)
+        changed = [x for x in leaves if key(x) in self.changed]
+        if not self.marks:
+            changed = [x for x in changed if key(x) in self.leaves]
+        if not changed:
+            return ()
+        names = join_list([clean_text(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
+        values = "its former value is" if len(changed) == 1 else "their former values are"
+        return (f"{names} changed since this was recorded: {values} not known",)
+
+    def _mark_gradients(self) -> None:
+        """Mark the origin of each cotangent that is not finite, and where it arrives."""
+        self.notes += tuple(gradient_notes(self.graph))
+        for visit in visits(self.graph):
+            arriving = any(_nonfinite_kind(g) for g in visit.arriving if g is not None)
+            passed = [(x, _nonfinite_kind(x.amount)) for x in visit.contributions]
+            kinds = {kind for _, kind in passed if kind}
+            if kinds:
+                mark: Mark = "reached" if arriving else "origin"
+                self.gradients[visit.operation.serial] = mark, max(kinds)
+            for x, _ in passed:
+                found = _nonfinite_kind(x.total)
+                if found and x.operand.is_leaf:
+                    self.gradients_of_leaves[key(x.operand)] = found
+        if self.gradients:
+            self.notes += (GRADIENT_NOTE,)
+
+    def read_part(self, part: Part) -> Reading | None:
+        """Return the marks of an operation, or the worst marks of several."""
+        serials = [operation.serial for operation in part.operations]
+        values = [self.marks[serial] for serial in serials if serial in self.marks]
+        values += self._marks_inside(part) if part.kind != "operation" else []
+        return _worst_reading(values, [self.gradients[x] for x in serials if x in self.gradients])
+
+    def _marks_inside(self, part: Part) -> list[Told]:
+        """Return the marks of constants and parameters inside a fold that are not finite."""
+        found: list[Told] = []
+        for operation in part.operations:
+            if operation.serial in self.given:
+                found.append(self.given[operation.serial])
+            for x in operands(operation):
+                if isinstance(x, Tensor) and x.is_leaf and key(x) in self.leaves:
+                    found += [self.leaves[key(x)]] if x.requires_grad else []
+        return found
+
+    def read_leaf(self, leaf: object) -> Reading | None:
+        """Return the marks of a leaf."""
+        if not isinstance(leaf, Tensor):
+            return _worst_reading(
+                [("origin", _nonfinite_kind(leaf))] if _nonfinite_kind(leaf) else [], []
+            )
+        found = self.leaves.get(key(leaf))
+        reached = self.gradients_of_leaves.get(key(leaf))
+        gradient: list[Told] = [("reached", reached)] if reached else []
+        if found is not None and not found[0]:
+            return replace(_worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
+        return _worst_reading([found] if found else [], gradient)
+
+
+def _worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
+    """Return the reading for the worst mark of some values and of some gradients."""
+    if not values and not gradients:
+        return None
+    lines = []
+    value: Mark = ""
+    gradient: Mark = ""
+    if values:
+        value, kind = min(values, key=lambda one: RANK[one[0]])
+        lines.append(kind if value else f"{kind}, origin not known")
+    if gradients:
+        gradient, kind = min(gradients, key=lambda one: RANK[one[0]])
+        lines.append(f"gradient: {kind} begins here" if gradient == "origin" else f"∂ {kind}")
+    marks = {value, gradient}
+    worst: Mark = "origin" if "origin" in marks else "reached" if "reached" in marks else ""
+    begins = [what for what, mark in (("value", value), ("gradient", gradient)) if mark == "origin"]
+    return Reading("\n".join(lines), mark=worst, begins=tuple(begins))
+
+
+def _nonfinite_kind(value: object) -> str:
+    """Return "NaN" or "Inf" if some number is not finite, else ""."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fc" or np.all(np.isfinite(array)):
+        return ""
+    return "NaN" if np.any(np.isnan(array)) else "Inf"
