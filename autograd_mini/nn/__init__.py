@@ -12,8 +12,7 @@
 
 from .history import History
 from .layers import MLP, Dense, Dropout, Sequential
-from .losses import binary_cross_entropy, cross_entropy, hinge, mse
-from .metrics import accuracy
+from .losses import accuracy, binary_cross_entropy, cross_entropy, hinge, mse
 from .module import Module
 
 __all__ = [

@@ -14,8 +14,7 @@ from ..core.record import no_grad
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError
 from .data import batches, model_dtype, pair, samples
-from .losses import Loss
-from .metrics import Metric, Metrics, loss_of, metrics_of
+from .losses import Loss, Metric, Metrics, loss_of, metrics_of
 from .operands import whole
 
 if TYPE_CHECKING:

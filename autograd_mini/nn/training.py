@@ -28,8 +28,7 @@ from ..optim.numbers import positive
 from .data import Pair, batches, model_dtype, pair, split
 from .history import History
 from .inference import call_metrics, measure, modes_kept, number
-from .losses import Loss
-from .metrics import Metric, Metrics, loss_of, metrics_of
+from .losses import Loss, Metric, Metrics, loss_of, metrics_of
 from .operands import check_function, generator, whole
 
 if TYPE_CHECKING:
