@@ -10,10 +10,10 @@
 3
 """
 
-from .history import History
 from .layers import MLP, Dense, Dropout, Sequential
 from .losses import accuracy, binary_cross_entropy, cross_entropy, hinge, mse
 from .module import Module
+from .training import History
 
 __all__ = [
     "MLP",
