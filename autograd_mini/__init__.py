@@ -17,9 +17,6 @@ from .core import dispatch as _numpy_protocol
 from .core import reverse as _backward  # fills the table
 from .core.custom import primitive as primitive
 from .core.debugging import debug as debug
-from .core.derivatives import hessian as hessian
-from .core.derivatives import hvp as hvp
-from .core.derivatives import jacobian as jacobian
 from .core.graph import Graph as Graph
 from .core.record import Operation as Operation
 from .core.record import is_recording as is_recording
@@ -28,6 +25,9 @@ from .core.record import scope as scope
 from .core.tensor import Tensor as Tensor
 from .core.tensor import tensor as tensor
 from .core.transforms import grad as grad
+from .core.transforms import hessian as hessian
+from .core.transforms import hvp as hvp
+from .core.transforms import jacobian as jacobian
 from .core.transforms import jvp as jvp
 from .core.transforms import value_and_grad as value_and_grad
 from .core.transforms import vjp as vjp

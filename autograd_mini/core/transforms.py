@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
     from .arrays import Array
 
+
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import ArgumentError
+from .linearization import refuse_discrete
+from .vmap import OneExample
+
+if TYPE_CHECKING:
+    from .arrays import Array, Numbers
+
 P = ParamSpec("P")
 """The parameters of a function, which its gradient has too."""
 
@@ -227,3 +239,202 @@ def _copy_if_array(value: object) -> Any:
     """Copy the plain arrays of a result, which may share memory with an argument."""
     leaves, rebuild = flatten(value)
     return rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+
+
+Mode = Literal["auto", "forward", "reverse"]
+
+MOST_BYTES = 1 << 28
+"""How much the values of a part of the basis may take; the larger the part, the faster."""
+
+
+def jacobian(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    mode: Mode = "auto",
+    holomorphic: bool = False,
+) -> Callable[..., Any]:
+    """Make the function that returns all partial derivatives of a function.
+
+    Args:
+        function: of tensors, or nested containers of them; returns such, too.
+        argnums: which positional arguments to differentiate; a sequence gives a tuple.
+        mode: "forward" costs a walk per input, "reverse" one per output; "auto" takes the fewer.
+        holomorphic: whether it is a complex function of complex arguments with a derivative.
+
+    Returns:
+        A function of the same arguments. For a result of shape (m…) and an argument of shape (n…)
+        it returns an array of shape (m…, n…); for containers, those of the result, with those of
+        the argument in place of each leaf. Tensors give tensors, so Jacobians nest.
+
+    Raises:
+        GradientError: if complex arguments are not holomorphic, or for integer results.
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: np.cumsum(x * x))(np.array([1.0, 2.0, 3.0]))
+    array([[2., 0., 0.],
+           [2., 4., 0.],
+           [2., 4., 6.]])
+    """
+    chosen = argument_places(argnums)
+    if mode not in ("auto", "forward", "reverse"):
+        raise ArgumentError(f"mode {mode!r} is not known; expected auto, forward or reverse")
+
+    @wraps(function)
+    def call_derivative(*args: Any, **kwargs: Any) -> Any:
+        recording = linearize_at(function, chosen, args, kwargs)
+        recording.of(recording.result)
+        check(recording, mode, holomorphic)
+        inputs, outputs = sizes(recording.inputs), sizes(recording.outputs)
+        forward = mode == "forward" or (mode == "auto" and sum(inputs) <= sum(outputs))
+        if mode == "auto" and any(map(np.iscomplexobj, recording.outputs)) and not holomorphic:
+            forward = True  # a real cotangent would see the real part alone
+        rows = _columns_of(recording) if forward else _rows_of(recording)
+        if not forward and holomorphic:
+            rows = [[swap_convention(block) for block in row] for row in rows]
+        return _nest_blocks(recording, rows, isinstance(argnums, int))
+
+    return call_derivative
+
+
+def sizes(values: Sequence[Any]) -> list[int]:
+    """Return how many numbers each value has."""
+    return [prod(np.shape(x)) for x in values]
+
+
+def check(recording: Linearization, mode: Mode, holomorphic: bool) -> None:
+    """Refuse what has no Jacobian, or a different one than would be computed."""
+    refuse_discrete(recording.outputs, every=True)
+    complex_input = any(x.dtype.kind == "c" for x in recording.inputs)
+    complex_output = any(map(np.iscomplexobj, recording.outputs))
+    if holomorphic and not (complex_input and complex_output):
+        raise GradientError(
+            "holomorphic=True is for complex arguments and results; leave it out for real ones"
+        )
+    if complex_input and not holomorphic:
+        raise GradientError(
+            "the Jacobian of complex arguments is that of a holomorphic function only: say "
+            "holomorphic=True if it is one, else differentiate with respect to real and imaginary "
+            "part as two arguments"
+        )
+    if complex_output and not holomorphic and mode == "reverse":
+        raise GradientError(
+            "a complex result of real arguments has its Jacobian in forward mode: leave mode out"
+        )
+
+
+def basis(values: Sequence[Any]) -> list[Any]:
+    """Return the unit vectors of some values together: an array (n, …) for each."""
+    ends = np.cumsum([0, *sizes(values)])
+    found = []
+    for x, (start, stop) in zip(values, pairwise(ends), strict=True):
+        dtype = x.dtype if x.dtype.kind in "fc" else float
+        block = np.zeros((int(ends[-1]), int(stop - start)), dtype)
+        block[start:stop] = np.eye(int(stop - start), dtype=dtype)
+        found.append(block.reshape(ends[-1], *x.shape))
+    return found
+
+
+def _at_once(
+    recording: Linearization, walk: Callable[..., list[Any]], vectors: Sequence[Any]
+) -> list[Any]:
+    """Walk for all vectors of a basis, in parts that fit the memory.
+
+    Returns:
+        for each result of the walk an array with an axis for the vectors in front.
+    """
+    count = len(vectors[0])
+    if not count:
+        return [np.zeros((0, *y.shape), y.dtype) for y in walk(*(v.sum(0)[()] for v in vectors))]
+    recorded = recording.gives_tensors
+    example = OneExample(walk, [v[0] for v in vectors])
+    part = max(1, min(count, MOST_BYTES // max(1, example.nbytes)))
+    parts = []
+    for start in range(0, count, part):
+        some = [v[start : start + part] for v in vectors]
+        found = example.spread(some, len(some[0]), recorded=recorded)
+        parts.append(example.fill_outputs(found, len(some[0]), recorded))
+    if len(parts) == 1:
+        return parts[0]
+    return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
+
+
+def _columns_of(recording: Linearization) -> list[list[Any]]:
+    """Push the basis of the inputs forward; a list of blocks (m…, n…) for each output."""
+    recorded = recording.gives_tensors
+    pushed = _at_once(
+        recording,
+        lambda *ts: recording.push_forward(ts, recorded=recorded, exact=True),
+        basis(recording.inputs),
+    )
+    ends = np.cumsum([0, *sizes(recording.inputs)])
+    return [
+        [
+            np.moveaxis(block[a:b], 0, -1).reshape((*block.shape[1:], *x.shape))
+            for x, (a, b) in zip(recording.inputs, pairwise(map(int, ends)), strict=True)
+        ]
+        for block in pushed
+    ]
+
+
+def _rows_of(recording: Linearization) -> list[list[Any]]:
+    """Pull the basis of the outputs back; a list of blocks (m…, n…) for each output."""
+    recorded = recording.gives_tensors
+    outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
+    pulled = _at_once(
+        recording,
+        lambda *gs: recording.pull_back(gs, recorded=recorded, exact=True),
+        basis(outputs),
+    )
+    ends = np.cumsum([0, *sizes(outputs)])
+    return [
+        [block[a:b].reshape((*y.shape, *block.shape[1:])) for block in pulled]
+        for y, (a, b) in zip(outputs, pairwise(map(int, ends)), strict=True)
+    ]
+
+
+def _nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) -> Any:
+    """Put the blocks into the containers of the arguments, and these into the result's."""
+    answers = []
+    for row in rows:
+        left = iter(row)
+        arguments = []
+        for stand_ins, rebuild in recording.arguments:
+            own = [next(left) for _ in stand_ins]
+            if recording.tensors:
+                own = [recording.outside(block) for block in own]
+            arguments.append(rebuild(own))
+        answers.append(arguments[0] if single else tuple(arguments))
+    return recording.structure(answers)
+
+
+def hessian(function: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Make the function that returns all second derivatives of a scalar function.
+
+    It is the Jacobian of the gradient, pushed forward. For an argument of shape (n…) the result has
+    the shape (n…, n…); for containers see `jacobian`.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(function, argnums), argnums, mode="forward")
+
+
+def hvp(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the function `(x, v, *others)` that returns the Hessian times v, without the Hessian.
+
+    `x` is the first argument of the scalar function, `v` has its structure and shapes. It costs a
+    few times as much as the function: a tangent is pushed along its gradient. SciPy's `hessp`.
+
+    >>> import numpy as np
+    >>> hvp(lambda x: x[0] ** 2 * x[1])(np.array([3.0, 5.0]), np.array([1.0, 0.0]))
+    array([10.,  6.])
+    """
+
+    @wraps(function)
+    def product(x: Numbers, v: Numbers, *others: Any, **kwargs: Any) -> Array:
+        slope = grad(function)
+        return jvp(lambda at: slope(at, *others, **kwargs), (x,), (v,))[1]
+
+    return product
