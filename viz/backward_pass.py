@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd_mini.core.cotangents import swap_convention
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Record, hooks
-from autograd_mini.core.reverse import Frontier, apply_vjp, current_values
+from autograd_mini.core.reverse import Frontier, apply_vjp, current_values, swap_convention
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core.contexts import run_apart
-from ..core.cotangents import swap_convention
 from ..core.record import record, record_always
-from ..core.reverse import backward_pass, vertices_between
+from ..core.reverse import backward_pass, swap_convention, vertices_between
 from ..core.tensor import Tensor, leaf
 from .executable import Executable
 from .fused_ops import declare_operation

@@ -20,9 +20,16 @@ from ..ops.selection import where
 from .arrays import scalar_if_0d
 from .batch_rules import rule_of
 from .contexts import run_quietly
-from .cotangents import match_input, swap_convention
 from .record import Operation, Record, record_always
-from .reverse import Watch, backward_pass, current_values, current_watch, vertices_between
+from .reverse import (
+    Watch,
+    backward_pass,
+    current_values,
+    current_watch,
+    match_input,
+    swap_convention,
+    vertices_between,
+)
 from .tensor import Tensor, leaf
 
 if TYPE_CHECKING:

@@ -18,11 +18,10 @@ from ..errors import GradientError, OperandError
 from ..ops.conversion import alias, astype
 from .arrays import as_array
 from .contexts import run_apart, walk_scope
-from .cotangents import copy_if_shared, seed
 from .extraction import describe, tracing
 from .forward import Values, jvp_pass, key_of
 from .record import is_recording, record_always
-from .reverse import active_stand_ins, backward_pass, vertices_between
+from .reverse import active_stand_ins, backward_pass, copy_if_shared, seed, vertices_between
 from .tensor import Tensor, leaf
 from .tree import Rebuild, arrays_of_tree, flatten, flatten_result
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, overload
 import numpy as np
 
 from ..errors import GradientError
-from .cotangents import swap_convention
 from .linearization import Linearization, tangents_for
+from .reverse import swap_convention
 from .tensor import Tensor
 from .tree import flatten, split_aux
 

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.contexts import recorder
-from ...core.cotangents import swap_convention
 from ...core.forward import Values, jvp_pass, key_of, vertex_of
 from ...core.record import Record, record
-from ...core.reverse import apply_joint_rule, check_result, vertices_between
+from ...core.reverse import apply_joint_rule, check_result, swap_convention, vertices_between
 from ...core.sites import Site, user_line, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
