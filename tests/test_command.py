@@ -13,8 +13,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.cli.command import main
-from autograd_mini.cli.points import make_point, nest_names, parse_shape, parse_value
-from autograd_mini.cli.targets import find_function
+from autograd_mini.cli.points import find_function, make_point, nest_names, parse_shape, parse_value
 
 RULES = """\
 import numpy as np

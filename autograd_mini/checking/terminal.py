@@ -13,6 +13,8 @@ from typing import Any
 from ..cli.points import (
     DTYPES,
     Point,
+    describe_error,
+    find_function,
     make_point,
     parse_scale,
     parse_seed,
@@ -20,7 +22,6 @@ from ..cli.points import (
     parse_value,
 )
 from ..cli.streams import print_error, standard_output
-from ..cli.targets import describe_error, find_function
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck

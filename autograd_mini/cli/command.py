@@ -25,12 +25,13 @@ from ..core.visible import show_text
 from ..display import import_viz
 from ..errors import ArgumentError, AutogradError
 from .points import (
+    describe_error,
+    find_object,
     make_point,
     parse_seed,
     positional_parameters,
 )
 from .streams import discard_output, divert_output, print_error
-from .targets import describe_error, find_object
 
 DRAWING = """\
 Draw a tensor, function, model or compiled step of a module or file.
