@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import autograd_mini as am
-from autograd_mini.checking import Verdict, search
-from autograd_mini.checking import drawing as strategies
+from autograd_mini.checking import Verdict, search, strategies
 from autograd_mini.checking.causes import Kind
 
 X = np.arange(1.0, 13.0).reshape(3, 4)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.checking import drawing as strategies
+from autograd_mini.checking import strategies
 
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 

@@ -24,7 +24,7 @@ import autograd_mini as am
 PACKAGES = (
     "autograd_mini",
     "autograd_mini.checking",
-    "autograd_mini.checking.drawing",
+    "autograd_mini.checking.strategies",
     "autograd_mini.checking.testing",
     "autograd_mini.nn",
     "autograd_mini.optim",
@@ -38,7 +38,7 @@ UPDATE = "python tests/test_public_names.py --write"
 
 def package(name: str) -> ModuleType:
     """Import a package, or skip where what it needs is not installed."""
-    needed = {"autograd_mini.special": "scipy", "autograd_mini.checking.drawing": "hypothesis"}
+    needed = {"autograd_mini.special": "scipy", "autograd_mini.checking.strategies": "hypothesis"}
     if name in needed:
         pytest.importorskip(needed[name])
     return import_module(name)

@@ -23,7 +23,7 @@ from .numeric.verdicts import Verdict
 from .reporting.report import Entry, Report
 
 if TYPE_CHECKING:
-    from . import drawing as strategies
+    from . import strategies as strategies
 
 __all__ = [
     "Cause",

@@ -66,7 +66,7 @@ def search(
     Args:
         f: the function, as for `gradcheck`.
         inputs: examples of its arguments, or hypothesis strategies for them, also inside
-            containers; `autograd_mini.checking.drawing` has many. Floating-point and complex
+            containers; `autograd_mini.checking.strategies` has many. Floating-point and complex
             numbers of examples vary. Integers, booleans, other values and inputs outside of
             `argnums` stay, together with the lengths of their axes.
         shapes: "fixed" keeps the shapes of examples. "varied" also tries other axis lengths from
