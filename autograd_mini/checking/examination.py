@@ -9,14 +9,13 @@ from time import perf_counter
 
 import numpy as np
 
-from .agreement import find_disagreements
+from .agreement import excuse_rounding, find_disagreements
 from .causes import Cause, Kind
 from .coordinates import sizes_of
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
 from .inputs import Arrays, Problem
 from .numeric.all_entries import MANY, Findings, estimate_all, refine_doubtful
-from .numeric.gradient_rounding import excuse_rounding
 from .numeric.lines import NOISE, Probe
 from .numeric.noise import SINGLE, float32_stairs, measure_rounding
 from .numeric.projections import check_projections

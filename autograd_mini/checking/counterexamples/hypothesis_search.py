@@ -13,9 +13,9 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..drawing import hypothesis, st
 from ..inputs import leaf_array
 from ..reporting.report import Report
+from ..strategies import hypothesis, st
 from .contract import ANY_VALUES, Contract, LeafPlace, contract_of
 from .counterexample import Counterexample, LookedAt, write_counterexample
 from .trials import GradientTrial, Refused, failure_kind

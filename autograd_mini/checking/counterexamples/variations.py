@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.tree import LEAVES, Rebuild, flatten
-from ..drawing import Shape, arrays, broadcastable_shapes, simplicity, st
 from ..inputs import argument_positions, kind_of, leaf_array
+from ..strategies import Shape, arrays, broadcastable_shapes, simplicity, st
 from .contract import ANY_VALUES, Contract
 
 if TYPE_CHECKING:
