@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from autograd_mini.core.graph import Graph
+from autograd_mini.core.graph import Graph, as_graph
 from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import AutogradError
 from autograd_mini.files import write_file
@@ -20,7 +20,7 @@ from autograd_mini.files import write_file
 from .errors import PictureError, SlowLayoutError
 from .formats import check_path
 from .graphs.facts import Facts, view_facts
-from .graphs.graph_views import compiled_picture, graph_picture
+from .graphs.graph_views import COLLECTORS, GraphView, compiled_picture, graph_picture
 from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
 from .output.dot import make_digraph
@@ -29,16 +29,10 @@ from .output.svg import finish_svg
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
-from .style import Theme, apply_theme
+from .style import THEMES, Theme, apply_theme
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
-
-
-from autograd_mini.core.graph import as_graph
-
-from .graphs.graph_views import COLLECTORS, GraphView
-from .style import THEMES
 
 View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy, deepcopy
+from dataclasses import fields, is_dataclass
+from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +14,13 @@ import numpy as np
 
 from ..core.arrays import plain_array
 from ..core.tensor import Tensor
-from ..core.tree import LEAVES
+from ..core.tree import LEAVES, Rebuild, flatten
 from ..errors import GradientError, OperandError
-from .causes import Problem, problem
+from .causes import Kind, Problem, problem
 from .coordinates import coordinates, from_coordinates
 
 if TYPE_CHECKING:
     from ..core.arrays import Array
-
-
-from collections.abc import Mapping
-from copy import copy
-from dataclasses import fields, is_dataclass
-from functools import cache
-
-from ..core.tree import Rebuild, flatten
-from .causes import Kind
 
 NAMESPACE = "autograd_mini.checking"
 ABSENT = object()

@@ -9,9 +9,14 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +25,6 @@ from ..errors import ArgumentError
 
 if TYPE_CHECKING:
     from ..core.arrays import Array
-
-
-import sys
-from functools import reduce
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
 
 
 def find_function(text: str, beside: str = "") -> Callable[..., object]:

@@ -16,29 +16,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..core.arrays import as_array, foreign_error, is_foreign
-from ..core.reverse import active_stand_ins
-from ..core.tensor import Tensor
-from ..errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-from typing import TYPE_CHECKING
-
 from ..core.extraction import describe
 from ..core.record import value_of
-from ..core.tensor import leaf
-from ..errors import AutogradError, CompileError
+from ..core.reverse import active_stand_ins
+from ..core.tensor import Tensor, leaf
+from ..errors import AutogradError, CompileError, UnsupportedError
 from .guards import is_identical, is_plain_value
 from .program import Operand, Program, Value
 from .trace import NUMBERS, Tracer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.arrays import Array
 
 Key = tuple[Any, ...]
-NUMBERS: Final = frozenset({float, complex})
+MOVING_NUMBERS: Final = frozenset({float, complex})
 LEAVES: Final = frozenset({Tensor, np.ndarray, float, int, bool, complex, str, bytes})
 """Exact classes that are not containers: `optree` need not be asked."""
 
@@ -177,7 +170,7 @@ def refuse_changed_containers(before: Contents) -> None:
 def _argument_key(x: Any) -> Any:
     """Return the part of the signature that one argument makes."""
     if is_value(x):
-        if type(x) in NUMBERS:
+        if type(x) in MOVING_NUMBERS:
             return type(x)
         return type(x) is Tensor, x.shape, x.dtype
     return type(x), x if type(x) in (int, bool, str, bytes) else SameObject(x)
@@ -189,7 +182,7 @@ def is_value(x: object) -> bool:
         return not (x._primitive is None and x._requires_grad)
     if isinstance(x, (np.ndarray, np.generic)):
         return x.dtype.kind in "biufc"
-    return type(x) in NUMBERS
+    return type(x) in MOVING_NUMBERS
 
 
 def is_differentiated(leaves: Sequence[object]) -> bool:

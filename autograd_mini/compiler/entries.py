@@ -7,11 +7,13 @@ the static arguments themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from ..core.extraction import describe
 from ..core.record import hooks, is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
@@ -19,24 +21,15 @@ from .arguments import Result
 from .comparison import compare_programs
 from .differentiation import ProgramOperation
 from .executable import Executable
-from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read
+from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read, numbers_of
+from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
-from .trace import Tracer
+from .trace import ArrayOperand, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from ..core.extraction import describe
-from .guards import numbers_of
-from .observe import origin_of_module
-from .trace import ArrayOperand
-
-if TYPE_CHECKING:
     from ..core.arrays import Array
 
 

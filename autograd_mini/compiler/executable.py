@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter, call, is_, setitem
+from pathlib import Path
 from sys import getrefcount
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,8 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from .. import errors
+from ..archives import write_arrays
 from ..core.contexts import serials
 from ..core.tensor import RUN, SET_VALUE, Tensor
+from ..errors import CompileError
+from ..files import locked_folder, write_file
 from .locks import run_in_turn, turn_of
 from .memory import plan_memory
 from .program import Program, Value
@@ -26,16 +32,6 @@ from .writer import is_draw
 
 if TYPE_CHECKING:
     from ..core.arrays import Array
-
-
-import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-
-from ..archives import write_arrays
-from ..errors import CompileError
-from ..files import locked_folder, write_file
 
 ARRAYS: Final = 'pathlib.Path(__file__).resolve().with_suffix(".py.{digest}.npz")'
 LOAD: Final = '''

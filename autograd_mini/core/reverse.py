@@ -20,23 +20,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..errors import AutogradError, GradientError, ShapeError, UnsupportedError
-from ..ops.conversion import astype
+from ..ops.conversion import astype, conjugate, real
 from ..ops.selection import where
+from ..ops.shapes import summed_to
 from .arrays import as_array
 from .contexts import run_quietly, walk_scope
 from .extraction import describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
 from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf
-
-if TYPE_CHECKING:
-    from .arrays import Array
-
-
-from typing import TYPE_CHECKING
-
-from ..ops.conversion import conjugate, real
-from ..ops.shapes import summed_to
 
 if TYPE_CHECKING:
     from .arrays import Array

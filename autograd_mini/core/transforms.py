@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, overload
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 
 import numpy as np
 
-from ..errors import GradientError
-from .linearization import Linearization, tangents_for
+from ..errors import ArgumentError, GradientError
+from .linearization import Linearization, refuse_discrete, tangents_for
 from .reverse import swap_convention
 from .tensor import Tensor
 from .tree import flatten, split_aux
+from .vmap import OneExample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .arrays import Array
-
-
-from itertools import pairwise
-from math import prod
-from typing import TYPE_CHECKING, Literal
-
-from ..errors import ArgumentError
-from .linearization import refuse_discrete
-from .vmap import OneExample
-
-if TYPE_CHECKING:
     from .arrays import Array, Numbers
 
 P = ParamSpec("P")

@@ -7,16 +7,16 @@ is taken in the prediction's dtype. Shapes must match: (n, 1) against (n,) would
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from ..core.arrays import as_array
-from ..core.extraction import reads_no_elements
+from ..core.extraction import read_value, reads_no_elements
 from ..core.record import scope, value_of
 from ..core.tensor import Tensor
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..ops.activations import logsumexp, relu, softplus
 from ..ops.reductions import mean
 from ..ops.reductions import sum as total
@@ -31,12 +31,6 @@ from .operands import (
 
 if TYPE_CHECKING:
     from ..core.arrays import Array
-
-
-from collections.abc import Iterable, Mapping
-
-from ..core.extraction import read_value
-from ..errors import ShapeError
 
 Loss = Callable[[Any, Any], Any]
 Reduction = Literal["mean", "sum", "none"]

@@ -9,49 +9,36 @@ it: `layers.0.weight` is `model.layers[0].weight`.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
-from ..core.contexts import Scope, context
+import numpy as np
+
+from ..archives import BoundedReader, Header, member_names, read_array, read_header, write_arrays
+from ..core.contexts import Scope, context, run_quietly
 from ..core.extraction import tracing
 from ..core.tensor import Tensor, tensor
-from ..errors import ArgumentError, ShapeError
+from ..core.visible import show_text
+from ..errors import ArgumentError, OperandError, ShapeError, WeightsError
+from ..files import write_file
+from ..ops.conversion import assign_all
 from .inference import PREDICTOR, Mode, evaluate, predict
 from .operands import floating
 from .ownership import join_paths, owned_objects
 from .training import fit
 
 if TYPE_CHECKING:
-    pass
-
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from ..core.visible import show_text
-
-if TYPE_CHECKING:
-    from .ownership import Model
-
-
-import os
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from ..archives import BoundedReader, Header, member_names, read_array, read_header, write_arrays
-from ..core.contexts import run_quietly
-from ..errors import OperandError, WeightsError
-from ..files import write_file
-from ..ops.conversion import assign_all
-
-if TYPE_CHECKING:
     from zipfile import ZipFile
 
     from .ownership import Model
+
+if TYPE_CHECKING:
+    pass
+
 
 LISTED: Final = 6
 """Differences that an error names."""

@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -33,10 +33,6 @@ from .operands import check_function, generator, whole
 if TYPE_CHECKING:
     from ..core.arrays import Array
     from .ownership import Model
-
-
-from dataclasses import field
-from typing import Literal
 
 Stopped = Literal["running", "completed", "early", "interrupted"]
 

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import math
+import operator
 from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.primitive import case, general, implements
-from ..core.record import scope, value_of
+from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis, numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
 from .axes import axis_of, places_of, single_axis
-from .conversion import astype
+from .conversion import astype, convert_operand
 from .picking import take
 from .products import tensor_like
-from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
-
-
-import operator
-from typing import TYPE_CHECKING
-
-from ..core.record import check_operand, result_dtype
-from .conversion import convert_operand
 from .rearranging import plain_value
+from .selection import where
 from .shapes import common_shape
 
 if TYPE_CHECKING:
-    from ..core.arrays import Numbers
+    from ..core.arrays import Array, Numbers
 
 # NumPy's stubs want a literal retstep and known dtypes.
 plain_linspace: Any = np.linspace

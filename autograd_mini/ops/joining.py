@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 from operator import index
+from operator import index as integer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, plain_array
 from ..core.primitive import case, implements, linear
 from ..core.record import check_operand, scope, value_of
 from ..core.source_text import Written
 from ..core.table import numpy_functions
-from ..errors import AutogradError, OperandError, ShapeError
+from ..core.tensor import Tensor
+from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
 from .axes import axis_of
 from .conversion import convert_operand
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
-
-
-from operator import index as integer
-from typing import TYPE_CHECKING
-
-from ..core.arrays import plain_array
-from ..core.tensor import Tensor
-from ..errors import ArgumentError, UnsupportedError
 from .index_batching import ARRAY
 from .indexing import getitem, replace
 from .rearranging import plain_value
 from .reductions import subject
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.arrays import Array, Numbers
+    from ..core.tensor import Tensor
 
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:

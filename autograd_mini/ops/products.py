@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.extraction import tracing
-from ..core.primitive import case, implements, multilinear
+from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import check_operand, scope
 from ..core.table import numpy_functions, table
 from ..core.tensor import Tensor
@@ -22,13 +22,6 @@ from .shapes import reshape, reshape_function
 
 if TYPE_CHECKING:
     from ..core.arrays import Numbers
-
-
-from typing import TYPE_CHECKING
-
-from ..core.primitive import Primitive
-
-if TYPE_CHECKING:
     from ..core.tensor import Tensor
 
 

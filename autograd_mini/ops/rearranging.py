@@ -19,18 +19,10 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
 from .axes import axes_of, axis_of, places_of
 from .conversion import convert_operand
-from .indexing import getitem_function
+from .index_batching import ARRAY
+from .indexing import getitem_function, scatter
 from .picking import take
 from .reductions import subject
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
-
-
-from typing import TYPE_CHECKING
-
-from .index_batching import ARRAY
-from .indexing import scatter
 from .selection import where as chosen
 
 if TYPE_CHECKING:

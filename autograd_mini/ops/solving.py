@@ -12,7 +12,7 @@ from ..core.batch_rules import leading
 from ..core.primitive import Primitive, case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import table
-from ..errors import ArgumentError, MatrixError
+from ..errors import ArgumentError, MatrixError, UnsupportedError
 from .checks import demand
 from .matrices import (
     adjoint,
@@ -21,30 +21,20 @@ from .matrices import (
     diagonal_of,
     hermitian_of,
     lapack,
+    one_triangle,
     over_regular,
     quotient,
     rounding,
     size_of,
     unit,
-)
-from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
-
-
-from typing import TYPE_CHECKING
-
-from ..errors import UnsupportedError
-from .matrices import (
-    one_triangle,
     vanishing,
 )
+from .selection import where
 from .singular_values import without_rest
 
 if TYPE_CHECKING:
     from ..core.arrays import Numbers
+    from ..core.tensor import Tensor
 
 QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
 

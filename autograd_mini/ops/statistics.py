@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from ..core.arrays import Array
 from ..core.primitive import case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
-from ..errors import ArgumentError, ShapeError
+from ..core.tensor import Tensor
+from ..errors import ArgumentError, ShapeError, UnsupportedError
 from .axes import axes_of, places_of
 from .checks import demand
 from .conversion import astype, convert_operand, stop_gradient
+from .nondifferentiable import plain
 from .products import conjugate_if_complex
 from .reductions import (
     OVER,
@@ -33,19 +36,8 @@ from .selection import where as chosen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
-
-
-import math
-from typing import TYPE_CHECKING
-
-from ..core.tensor import Tensor
-from ..errors import UnsupportedError
-from .nondifferentiable import plain
-
-if TYPE_CHECKING:
     from ..core.arrays import Array, Numbers
+    from ..core.tensor import Tensor
 
 
 def _std_rule(

@@ -9,6 +9,7 @@ either the old step or the new one, never a mixture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -20,19 +21,13 @@ from ..core.arrays import as_array
 from ..core.extraction import describe, refuse_in_a_program, tracing
 from ..core.record import assignment_recorder, no_grad, scope, value_of
 from ..core.tensor import Tensor, leaf
-from ..errors import ArgumentError, OperandError, ShapeError, WeightsError
+from ..errors import ArgumentError, NonFiniteError, OperandError, ShapeError, WeightsError
+from ..ops.checks import require_finite
 from ..ops.conversion import assign_all
-from .numbers import checked_rate
+from .numbers import checked_rate, positive, within
 
 if TYPE_CHECKING:
     pass
-
-
-import math
-
-from ..errors import NonFiniteError
-from ..ops.checks import require_finite
-from .numbers import positive, within
 
 
 class Optimizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
-from ..reading import Key, has_changed, is_assignment, is_number, key, operands
+from ..reading import Key, has_changed, is_assignment, is_number, key, operands, scope_path
 from ..texts import (
     clean_text,
     format_count,
@@ -29,11 +29,6 @@ from .scopes import Branch, Part, Source
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
-
-
-from dataclasses import dataclass, field
-
-from ..reading import scope_path
 
 BOXES_OUTSIDE: Final = "boxes outside"
 

@@ -7,32 +7,27 @@ one, although it takes more time. Source of the formulas of linear algebra: Golu
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from math import log2, prod
-from typing import TYPE_CHECKING, Final
-
-from autograd_mini.core.record import Operation
-
-from ..graphs.scopes import Part
-from ..texts import format_count
-from .readings import Overlay, Reading
-
-if TYPE_CHECKING:
-    from autograd_mini.core.tensor import Tensor
-
-
-from collections import defaultdict
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from autograd_mini.core.absent import Absent
 from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..errors import PictureError
+from ..graphs.scopes import Part
 from ..reading import Key, has_changed, has_values, key, operands
+from ..texts import format_count
+from .readings import Overlay, Reading
+
+if TYPE_CHECKING:
+    from autograd_mini.core.tensor import Tensor
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 REPEATS: Final = 5

@@ -8,34 +8,29 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from autograd_mini.core.graph import Graph
+from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
+from ..backward_pass import find_stale, gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index
 from ..graphs.scopes import Part
-from ..measures import mean_and_deviation
-from ..reading import has_values, key
+from ..measures import mean_and_deviation, norm
+from ..reading import Key, has_values, is_number, key, operands
 from ..texts import (
     LONGEST_TOOLTIP,
+    NUMBERS,
     clean_text,
     format_number,
     format_rough,
     join_list,
+    operation_label,
     operation_symbol,
 )
-from .readings import Leaving, Overlay, Reading
+from .readings import Leaving, Mark, Overlay, Reading
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
-
-
-from autograd_mini.core.record import Operation
-
-from ..backward_pass import find_stale, gradient_notes, visits
-from ..measures import norm
-from ..reading import Key, is_number, operands
-from ..texts import NUMBERS, operation_label
-from .readings import Mark
 
 
 class Gradients(Overlay):

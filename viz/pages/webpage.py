@@ -11,48 +11,39 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from autograd_mini.core.graph import Graph
+from autograd_mini.core.tensor import Tensor
+
 from ..drawing import Drawing, View, draw, find_graph, refuse_unknown_options
-from ..graphs.facts import Facts
-from ..graphs.scalars import suits_scalar_view
-from ..graphs.scopes import Open
+from ..graphs.builder import default_title
+from ..graphs.facts import Facts, list_facts, operation_facts, other_facts, part_facts, tensor_facts
+from ..graphs.graph_views import COLLECTORS, GraphView, outline_arguments
+from ..graphs.operations import OperationsView
+from ..graphs.outline import LIMIT_WITH_OPEN, Outline
+from ..graphs.scalars import ScalarView, suits_scalar_view
+from ..graphs.scopes import Branch, Open, Part, ScopeTree
 from ..output.layout import Engine
-from ..overlays import Names
-from ..picture import Box, Direction, Role
-from ..stepping.part_steps import GRADIENT_MARK
+from ..overlays import Names, add_overlays, measure_overlays
+from ..picture import Box, Direction, Picture, Role
+from ..reading import Key, has_values, key
+from ..stepping.film import Film
+from ..stepping.part_steps import GRADIENT_MARK, PartSteps
+from ..stepping.scalar_steps import ScalarSteps
+from ..stepping.steps import Step, Writing, join_steps
 from ..texts import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autograd_mini.core.arrays import Numbers
-
-
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-from autograd_mini.core.graph import Graph
-from autograd_mini.core.tensor import Tensor
-
-from ..graphs.builder import default_title
-from ..graphs.facts import list_facts, operation_facts, other_facts, part_facts, tensor_facts
-from ..graphs.graph_views import COLLECTORS, GraphView, outline_arguments
-from ..graphs.operations import OperationsView
-from ..graphs.outline import LIMIT_WITH_OPEN, Outline
-from ..graphs.scalars import ScalarView
-from ..graphs.scopes import Branch, Part, ScopeTree
-from ..overlays import add_overlays, measure_overlays
-from ..picture import Picture
-from ..reading import Key, has_values, key
-from ..stepping.film import Film
-from ..stepping.part_steps import PartSteps
-from ..stepping.scalar_steps import ScalarSteps
-from ..stepping.steps import Step, Writing, join_steps
 
 MOST_FRAMES: Final = 60
 GRADIENT: Final = "norm of the gradient"

@@ -11,6 +11,7 @@ import os.path
 import warnings
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,9 +28,6 @@ from .evidence import Evidence
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
-
-
-from time import perf_counter
 
 WORK = 80_000.0
 """Rules on small arrays that may be applied for all inputs together."""

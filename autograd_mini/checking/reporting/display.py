@@ -7,22 +7,18 @@ The card uses no JavaScript and no ids, so that several fit on one page; class n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ...core.visible import show_text
-from ..numeric.verdicts import Tolerances, Verdict
+from ..numeric.verdicts import CODES, Tolerances, Verdict
 from .report import Part
 
 if TYPE_CHECKING:
     from .report import Report
-
-
-from dataclasses import dataclass
-
-from ..numeric.verdicts import CODES
 
 CELLS = 64
 """Largest number of cells along one side."""
