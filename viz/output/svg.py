@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from ..picture import Box, Picture
 from ..style import DARK, FONT_FAMILY, OUTSIDE
-from ..words import describe_picture
+from ..texts import describe_picture
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 XLINK: Final = "{http://www.w3.org/1999/xlink}"

@@ -27,8 +27,7 @@ from typing import Final
 
 from ..picture import BESIDE, SCOPES, Arrow, Box, Picture, Role
 from ..style import BOX
-from ..texts import clean_text
-from ..words import describe_picture
+from ..texts import clean_text, describe_picture
 
 Facts = list[tuple[str, str]]
 NOTHING: Final[dict[str, Facts]] = {}
