@@ -13,8 +13,7 @@ import numpy as np
 
 from ..errors import AutogradError
 from .causes import Cause, Kind
-from .coordinates import coordinates, sizes_of
-from .inputs import Arrays, Problem
+from .inputs import Arrays, Problem, coordinates, sizes_of
 from .numeric.all_entries import Findings
 from .numeric.noise import WIDER
 from .numeric.verdicts import CODES, Verdict

@@ -11,10 +11,9 @@ import numpy as np
 
 from .agreement import excuse_rounding, find_disagreements
 from .causes import Cause, Kind
-from .coordinates import sizes_of
 from .diagnosis import Evidence, diagnose
 from .diagnosis.rewriting import rewrite
-from .inputs import Arrays, Problem
+from .inputs import Arrays, Problem, sizes_of
 from .numeric.all_entries import MANY, Findings, estimate_all, refine_doubtful
 from .numeric.lines import NOISE, Probe
 from .numeric.noise import SINGLE, float32_stairs, measure_rounding

@@ -9,8 +9,7 @@ import numpy as np
 from ..core.tree import flatten
 from ..errors import GradientError
 from .causes import Kind
-from .coordinates import coordinates
-from .inputs import Arrays, Inputs, leaf_array, problem
+from .inputs import Arrays, Inputs, coordinates, leaf_array, problem
 from .subjects import Function, Subject, copy_arrays
 
 if TYPE_CHECKING:

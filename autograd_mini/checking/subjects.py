@@ -21,8 +21,7 @@ from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, OperandError
 from .causes import Kind, fit_cause
-from .coordinates import coordinates, from_coordinates
-from .inputs import Arrays, Inputs, Problem, leaf_array, problem
+from .inputs import Arrays, Inputs, Problem, coordinates, from_coordinates, leaf_array, problem
 
 if TYPE_CHECKING:
     from ..core.arrays import Array

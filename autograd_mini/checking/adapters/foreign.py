@@ -16,8 +16,7 @@ import numpy as np
 
 from ...core.tree import flatten
 from ..causes import Kind
-from ..coordinates import coordinates
-from ..inputs import Arrays, Inputs, Problem, problem
+from ..inputs import Arrays, Inputs, Problem, coordinates, problem
 from ..subjects import Function, Subject, copy_arrays
 
 

@@ -11,7 +11,7 @@ from math import comb
 
 import numpy as np
 
-from ..coordinates import from_coordinates
+from ..inputs import from_coordinates
 from .evidence import Evidence
 
 MANY_WAYS = 40

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import from_coordinates
+from ..inputs import from_coordinates
 
 MOST_COLUMNS = 48
 """For one input, columns of the Jacobian are computed for at most this many entries."""

@@ -23,7 +23,7 @@ from ...core.reverse import apply_joint_rule, check_result, swap_convention, ver
 from ...core.sites import Site, user_line, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
-from ..coordinates import coordinates, from_coordinates
+from ..inputs import coordinates, from_coordinates
 from .evidence import Evidence
 
 if TYPE_CHECKING:

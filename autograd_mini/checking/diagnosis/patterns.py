@@ -9,7 +9,7 @@ from math import isclose
 import numpy as np
 
 from ..causes import Kind
-from ..coordinates import from_coordinates
+from ..inputs import from_coordinates
 from .evidence import Evidence, View
 
 

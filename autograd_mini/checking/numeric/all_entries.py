@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import norm
+from ..inputs import norm
 from ..progress import Bar
 from .lines import NOISE, TINY, DirectionLine, EntryLine, Probe
 from .noise import has_jump

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..coordinates import sizes_of
+from ..inputs import sizes_of
 from .estimates import Estimate
 from .lines import NOISE, TINY, Line, Probe
 

@@ -15,8 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from ..causes import Cause, Kind
-from ..coordinates import norm
-from ..inputs import Arrays
+from ..inputs import Arrays, norm
 from ..reporting.report import Coverage
 from .all_entries import Findings, empty_findings, refine_entry
 from .estimates import estimate

@@ -15,8 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..coordinates import coordinates
-from ..inputs import Arrays
+from ..inputs import Arrays, coordinates
 from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe, long_double_probe
 from .noise import CROWD, SINGLE, find_stair, measure_noise, rounding_of_inputs, slope_over_treads
