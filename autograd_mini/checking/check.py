@@ -16,11 +16,10 @@ from .adapters.frameworks import bridge_function
 from .blame import locate_fault
 from .causes import Cause, Kind
 from .examination import Options, examine
-from .handwritten import handwritten_subject
 from .inputs import Inputs, argument_names, argument_positions, quick_names, signature_of
 from .numeric.verdicts import Verdict
 from .reporting.report import Report
-from .subjects import Recorded, Subject
+from .subjects import Recorded, Subject, handwritten_subject
 
 COVERAGE = ("auto", "full", "projections")
 

@@ -14,9 +14,9 @@ from ..adapters.frameworks import frameworks_of, map_leaves
 from ..causes import Kind
 from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
-from ..handwritten import Handwritten
 from ..inputs import Arrays, Inputs, argument_names, argument_positions, leaf_array, problem
 from ..reporting.report import Report
+from ..subjects import Handwritten
 from .calls import Layer, LayerNetwork, Method, type_name
 from .finding import ParameterFinder
 from .gradients import Parameter, Spec
