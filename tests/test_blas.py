@@ -15,8 +15,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import autograd_mini as am
-from autograd_mini.compiler import blas
-from autograd_mini.compiler.blas import gemm, prepare_product
+from autograd_mini.compiler import fused_ops as blas
+from autograd_mini.compiler.fused_ops import gemm, prepare_product
 
 FACTORS = (0.0, 1.0, -1.0, 0.5, -2.25)
 DTYPES = ("f4", "f8")

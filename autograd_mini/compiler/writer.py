@@ -287,7 +287,7 @@ def indent_lines(lines: Iterable[str], depth: int) -> list[str]:
 # A product is prepared once, for arrays that stay in place, and called at each step.
 PREPARED: Final = '''\
 try:  # the BLAS that NumPy has loaded, without the detour through NumPy
-    from autograd_mini.compiler.blas import prepare_product
+    from autograd_mini.compiler.fused_ops import prepare_product
 except ImportError:
 
     def prepare_product(a, b, out, alpha=1.0, beta=0.0):
