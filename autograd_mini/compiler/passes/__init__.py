@@ -15,10 +15,9 @@ from ..scalars.vectorize import vectorize_scalars
 from .algebra import simplify_algebra
 from .cleanup import eliminate_common_subexpressions, eliminate_dead_code, fold_constants
 from .facts import has_arrays
-from .matmul import fuse_matmul
 from .optimizer_updates import join_optimizer_updates
 from .scatter_add import fuse_scatter_add
-from .sums import factor_products, flatten_sums
+from .sums import factor_products, flatten_sums, fuse_matmul
 
 Pass = Callable[[Program], Program]
 
