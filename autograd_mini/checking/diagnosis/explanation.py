@@ -37,11 +37,10 @@ from .cotangents import (
 from .evidence import Evidence, View, view_closer, view_wrong_entries
 from .faults import Fault, FaultTrial, find_single_fault
 from .formula import Formula, record_formula
-from .loop_faults import LOOP_MAKERS, find_loop_fault, other_turn_faults
+from .loop_faults import LOOP_MAKERS, find_loop_fault, find_segment_fault, other_turn_faults
 from .patterns import Pattern, complex_factor_pattern, conjugate_pattern, entrywise_pattern
 from .rearrangements import averaged_pattern, rearrangement_pattern
 from .reductions import left_out_pattern, reduction_pattern, untransposed_pattern
-from .segment_faults import find_segment_fault
 from .step_faults import (
     exchanged_operand_faults,
     factor_fault,
