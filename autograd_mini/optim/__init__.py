@@ -9,8 +9,20 @@
 0.76
 """
 
-from .optimizer import SGD, Adam, AdamW, Optimizer, clip_grad_norm, clip_grad_value
-from .schedules import Constant, Cosine, Exponential, Schedule, StepDecay, Warmup
+from .optimizer import (
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Exponential,
+    Optimizer,
+    Schedule,
+    StepDecay,
+    Warmup,
+    clip_grad_norm,
+    clip_grad_value,
+)
 
 __all__ = [
     "SGD",
