@@ -19,8 +19,8 @@ from ..core.tensor import Tensor
 from ..errors import CompileError
 from .arguments import Result
 from .comparison import compare_programs
-from .differentiation import ProgramOperation
 from .executable import Executable
+from .graphs import ProgramOperation
 from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read, numbers_of
 from .observe import origin_of_module
 from .program import Program, Value
