@@ -34,10 +34,10 @@ from ..output.layout import Engine
 from ..overlays import Names, add_overlays, measure_overlays
 from ..picture import Box, Direction, Picture, Role
 from ..reading import Key, has_values, key
+from ..stepping.captions import Step, Writing, join_steps
 from ..stepping.film import Film
 from ..stepping.part_steps import GRADIENT_MARK, PartSteps
 from ..stepping.scalar_steps import ScalarSteps
-from ..stepping.steps import Step, Writing, join_steps
 from ..texts import clean_text
 
 if TYPE_CHECKING:

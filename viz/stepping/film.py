@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from ..output.svg import POINT, SVG
 from ..picture import Picture
 from ..style import FONT_FAMILY, OUTSIDE
-from .steps import Step, Writing
+from .captions import Step, Writing
 
 Element = ElementTree.Element
 SHAPES: Final = frozenset({f"{SVG}path", f"{SVG}polygon", f"{SVG}ellipse", f"{SVG}polyline"})

@@ -21,8 +21,7 @@ from ..measures import norm
 from ..picture import Picture
 from ..reading import Key, has_values, key, operands
 from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
-from .captions import describe_statistics, rule_text, short_name
-from .steps import MOST_LINES, Step, Writing
+from .captions import MOST_LINES, Step, Writing, describe_statistics, rule_text, short_name
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array

@@ -15,8 +15,7 @@ from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
 from ..texts import clean_text, format_count, format_number, join_list
-from .captions import describe_chain_rule, describe_operation, short_name
-from .steps import MOST_LINES, Step, Writing
+from .captions import MOST_LINES, Step, Writing, describe_chain_rule, describe_operation, short_name
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 MOST_GIVEN: Final = 12

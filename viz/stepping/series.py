@@ -19,10 +19,10 @@ from ..graphs.outline import Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
 from ..picture import Direction, Picture
+from .captions import Step, join_steps
 from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
-from .steps import Step, join_steps
 
 MOST_FRAMES = 60
 
