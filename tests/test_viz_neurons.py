@@ -9,8 +9,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.networks.mlp import DenseLayer, Network, read_network
-from viz.networks.neurons import neuron_picture
+from viz.networks.mlp import DenseLayer, Network, neuron_picture, read_network
 
 
 def network(*sizes, activations=None, bias=True):

@@ -303,8 +303,10 @@ def _draw_network(
             "direction='TB' is not for neurons, which run from left to right; leave it out, "
             "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
         )
-    from .networks.mlp import read_network  # imported here, since it loads autograd_mini.nn
-    from .networks.neurons import neuron_picture
+    from .networks.mlp import (
+        neuron_picture,
+        read_network,  # imported here, since it loads autograd_mini.nn
+    )
 
     return neuron_picture(read_network(model, sample), title=title, limit=limit)
 
