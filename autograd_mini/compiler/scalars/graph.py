@@ -21,8 +21,7 @@ from ...core.primitive import Primitive
 from ...ops.elementwise import power
 from ...ops.joining import stack
 from ..program import Instruction, Operand, Value
-from .schedule import Index
-from .vector_operations import (
+from .schedule import (
     ADD,
     CAST,
     CASTS,
@@ -32,6 +31,7 @@ from .vector_operations import (
     SAME,
     SQUARE,
     SUM,
+    Index,
     VectorOperation,
     power_operation,
 )

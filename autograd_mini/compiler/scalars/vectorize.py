@@ -28,8 +28,7 @@ from .graph import (
     has_vector_operation,
     node_heights,
 )
-from .schedule import Index, Load, Schedule, SlotPlaces, VectorStep, packed_row
-from .vector_operations import (
+from .schedule import (
     CASTS,
     DOT,
     MULTIPLY,
@@ -37,7 +36,13 @@ from .vector_operations import (
     RAGGED_SUM,
     SUM,
     WITH_NUMBERS,
+    Index,
+    Load,
+    Schedule,
+    SlotPlaces,
     VectorOperation,
+    VectorStep,
+    packed_row,
 )
 
 FEW = 8
