@@ -10,7 +10,7 @@ import pytest
 
 import autograd_mini as am
 import viz
-from viz.measures import mean_and_deviation, norm
+from viz.texts import mean_and_deviation, norm
 
 SIZES = [
     (np.float16, 200.0),

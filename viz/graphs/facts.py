@@ -12,7 +12,6 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
-from ..measures import mean_and_deviation, norm
 from ..reading import is_number, operands, scope_of, scope_path
 from ..stepping.captions import describe_statistics
 from ..texts import (
@@ -22,6 +21,8 @@ from ..texts import (
     format_number,
     format_shape,
     join_list,
+    mean_and_deviation,
+    norm,
     operation_label,
     with_counts,
 )

@@ -15,7 +15,6 @@ from ..backward_pass import find_stale, gradient_notes, visits
 from ..errors import PictureError
 from ..graphs.builder import changed_leaves, output_index
 from ..graphs.scopes import Part
-from ..measures import mean_and_deviation, norm
 from ..reading import Key, has_values, is_number, key, operands
 from ..texts import (
     LONGEST_TOOLTIP,
@@ -24,6 +23,8 @@ from ..texts import (
     format_number,
     format_rough,
     join_list,
+    mean_and_deviation,
+    norm,
     operation_label,
     operation_symbol,
 )

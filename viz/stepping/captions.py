@@ -14,7 +14,6 @@ from autograd_mini.core.tensor import Tensor
 from autograd_mini.core.visible import replace_hidden
 
 from ..backward_pass import Contribution, Visit
-from ..measures import norm
 from ..reading import has_changed, is_number, operands
 from ..texts import (
     NUMBERS,
@@ -23,6 +22,7 @@ from ..texts import (
     format_count,
     format_number,
     format_shape,
+    norm,
     operation_symbol,
 )
 

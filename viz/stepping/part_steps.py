@@ -17,10 +17,9 @@ from ..backward_pass import Contribution, Visit, gradient_notes, visits
 from ..graphs.builder import output_index
 from ..graphs.operations import OperationsView
 from ..graphs.scopes import Part
-from ..measures import norm
 from ..picture import Picture
 from ..reading import Key, has_values, key, operands
-from ..texts import NUMBERS, clean_text, format_count, format_number, operation_label
+from ..texts import NUMBERS, clean_text, format_count, format_number, norm, operation_label
 from .captions import MOST_LINES, Step, Writing, describe_statistics, rule_text, short_name
 
 if TYPE_CHECKING:
