@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_mini.core.fingerprint import fingerprint
+from autograd_mini.core.arrays import fingerprint
 
 SIZES = (2, 8, 64, 4096, 10_000, 40_001)
 DTYPES = ("f4", "f8", "f2", "c8", "c16", "i1", "i8", "u2")

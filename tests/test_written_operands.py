@@ -8,7 +8,7 @@ from calls import CALLS
 
 import autograd_mini as am
 from autograd_mini.core import record as operation
-from autograd_mini.core.fingerprint import fingerprint
+from autograd_mini.core.arrays import fingerprint
 
 LARGE = np.linspace(-1, 1, 10_000)
 

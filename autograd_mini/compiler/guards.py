@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from ..core.fingerprint import fingerprint
+from ..core.arrays import fingerprint
 from ..core.tensor import Tensor
 
 IMMUTABLE: Final = (int, float, complex, bool, str, bytes, type(None), type(...))

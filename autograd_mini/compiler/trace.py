@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..core.arrays import PLAIN, as_array, scalar_if_0d
+from ..core.arrays import PLAIN, as_array, fingerprint, scalar_if_0d
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
-from ..core.fingerprint import fingerprint
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, compute, context, hooks, record
 from ..core.record import check_operand as plain

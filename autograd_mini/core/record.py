@@ -21,7 +21,15 @@ from ..errors import (
     ShapeError,
     StaleGraphError,
 )
-from .arrays import PLAIN, as_array, foreign_error, is_foreign, refuse_special, scalar_if_0d
+from .arrays import (
+    PLAIN,
+    as_array,
+    fingerprint,
+    foreign_error,
+    is_foreign,
+    refuse_special,
+    scalar_if_0d,
+)
 from .contexts import Phase, PhaseScope, serials
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
@@ -29,7 +37,6 @@ from .contexts import context as context
 from .contexts import recorder as recorder
 from .contexts import scope as scope
 from .extraction import describe, tracing
-from .fingerprint import fingerprint
 from .sites import user_line
 from .table import table
 from .tensor import NO_PARAMS, Tensor, leaf
