@@ -23,8 +23,8 @@ import autograd_mini as am
 import viz
 from autograd_mini.core.record import Operation
 from viz.graphs.builder import MOST_ARROWS
-from viz.graphs.facts import view_facts
 from viz.graphs.graph_views import GraphView, graph_picture
+from viz.graphs.operations import view_facts
 from viz.graphs.outline import Outline
 from viz.graphs.scalars import ScalarView
 

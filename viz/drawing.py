@@ -19,8 +19,8 @@ from autograd_mini.files import write_file
 
 from .errors import PictureError, SlowLayoutError
 from .formats import check_path
-from .graphs.facts import Facts, view_facts
 from .graphs.graph_views import COLLECTORS, GraphView, compiled_picture, graph_picture
+from .graphs.operations import Facts, view_facts
 from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
 from .output.dot import make_digraph

@@ -24,9 +24,16 @@ from autograd_mini.core.tensor import Tensor
 
 from ..drawing import Drawing, View, draw, find_graph, refuse_unknown_options
 from ..graphs.builder import default_title
-from ..graphs.facts import Facts, list_facts, operation_facts, other_facts, part_facts, tensor_facts
 from ..graphs.graph_views import COLLECTORS, GraphView, outline_arguments
-from ..graphs.operations import OperationsView
+from ..graphs.operations import (
+    Facts,
+    OperationsView,
+    list_facts,
+    operation_facts,
+    other_facts,
+    part_facts,
+    tensor_facts,
+)
 from ..graphs.outline import LIMIT_WITH_OPEN, Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..graphs.scopes import Branch, Open, Part, ScopeTree
