@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from ..core.arrays import Array
 
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array
-
-
 def coordinates(value: Array) -> np.ndarray:
     """Return the real coordinates of an array, in float64 or wider."""
     array = np.asarray(value)

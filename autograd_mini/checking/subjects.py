@@ -19,17 +19,9 @@ from ..core.tensor import Tensor, leaf
 from ..core.transforms import jvp as recorded_jvp
 from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
-from ..errors import ArgumentError, OperandError
+from ..errors import ArgumentError, GradientError, OperandError
 from .causes import Kind, fit_cause
 from .inputs import Arrays, Inputs, Problem, coordinates, from_coordinates, leaf_array, problem
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array
-
-
-from typing import TYPE_CHECKING
-
-from ..errors import GradientError
 
 if TYPE_CHECKING:
     from ..core.arrays import Array

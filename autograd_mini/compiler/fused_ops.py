@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-
-from ..core.primitive import Primitive
-from ..core.source_text import Written
-from ..ops.indexing import fill_index, places, subscripts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..core.arrays import Array
-
-
 import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from ..core.primitive import Primitive
+from ..core.source_text import Written
 from ..errors import ArgumentError, OperandError, ShapeError
+from ..ops.indexing import fill_index, places, subscripts
 from . import fused_ops as blas
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..core.arrays import Array
 
 KINDS: Final[dict[np.dtype[Any], str]] = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}

@@ -10,8 +10,9 @@ either the old step or the new one, never a mixture.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,6 @@ from .numbers import checked_rate, positive, within
 
 if TYPE_CHECKING:
     pass
-
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 
 class Optimizer:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,21 +27,12 @@ from autograd_mini.core.tensor import Tensor, tensor
 from autograd_mini.nn import Dense, Module, Sequential
 from autograd_mini.nn.layers import function_of, name_of
 
-from ..errors import PictureError
-from ..reading import is_number, key, operands, scope_of
-from ..texts import clean_text, operation_label
-
-if TYPE_CHECKING:
-    from autograd_mini.core.arrays import Array
-
-
-from itertools import chain
-from typing import TYPE_CHECKING
-
 from ..colours import mix_with_white
+from ..errors import PictureError
 from ..picture import Arrow, Box, Picture, Point, Role
+from ..reading import is_number, key, operands, scope_of
 from ..style import BLUE, ORANGE
-from ..texts import format_number
+from ..texts import clean_text, format_number, operation_label
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array

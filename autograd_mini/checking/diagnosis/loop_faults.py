@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.forward import Values, key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
 from .array_faults import indexing_faults, operand_faults, reshape_faults
 from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
-from .formula import Formula, apply_rules, line_of, name_of, place_of
+from .formula import Edge, Formula, add_cotangent, apply_rules, line_of, name_of, place_of
 from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
+from .terms import simple_factors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...core.arrays import Array
-
-
-from dataclasses import field
-from functools import partial
-
-from ...core.forward import Values, key_of
-from .formula import Edge, add_cotangent
-from .terms import simple_factors
 
 LoopFaultMaker = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
 """Yields faults of all steps of a loop."""
