@@ -40,8 +40,14 @@ from .evidence import (
 from .faults import Fault, FaultTrial, find_single_fault
 from .formula import Formula, record_formula
 from .loop_faults import LOOP_MAKERS, find_loop_fault, find_segment_fault, other_turn_faults
-from .patterns import Pattern, complex_factor_pattern, conjugate_pattern, entrywise_pattern
-from .rearrangements import averaged_pattern, rearrangement_pattern
+from .patterns import (
+    Pattern,
+    averaged_pattern,
+    complex_factor_pattern,
+    conjugate_pattern,
+    entrywise_pattern,
+    rearrangement_pattern,
+)
 from .reductions import left_out_pattern, reduction_pattern, untransposed_pattern
 from .step_faults import (
     exchanged_operand_faults,
