@@ -1,7 +1,7 @@
 """`draw`: from a tensor, graph or model to a drawing, which can be saved or shown in a notebook.
 
-`draw` lists the stages: check the options, find the graph, make a `Picture`. A `Drawing` then turns
-the picture into DOT, SVG and the other formats when they are asked for.
+`draw` lists the stages: check the options, find the graph of the subject, make a `Picture`. A
+`Drawing` then turns the picture into DOT, SVG and the other formats when they are asked for.
 """
 
 from __future__ import annotations

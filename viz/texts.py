@@ -1,4 +1,7 @@
-"""Texts of labels: numbers, shapes, names, and operations with their constants."""
+"""Texts: the labels of boxes (numbers, norms, shapes, names, operations), and a picture in words.
+
+The description in words is for readers who cannot see the picture.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""gradcheck: compare a gradient, entry by entry, with numeric derivatives that have error bars."""
+"""gradcheck: compare a gradient, entry by entry, with numeric derivatives that have error bars.
+
+A wrong recorded gradient has a wrong rule in it, since the chain rule is exact. So `locate_fault`
+checks every operation of the recorded function alone. If every rule is right, a value leaves the
+graph somewhere, or kinks have values that do not add up.
+"""
 
 from __future__ import annotations
 

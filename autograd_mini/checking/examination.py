@@ -1,4 +1,9 @@
-"""Examination: the driver of a check. It asks everything about one subject, in order."""
+"""Examination: the driver of a check. It asks everything about one subject, in order.
+
+At the end it looks for mistakes in small results, which a weighted sum of all results hides. Each
+result has a slope along one direction. A cotangent divided by these slopes makes all results count
+equally. So one more derivative along that direction shows a mistake in any result.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Inputs: the arguments of a check, split into numbers that are moved and everything else."""
+"""Inputs: the arguments of a check, split into numbers that are moved and everything else.
+
+A gradient must match the containers and dataclasses of its argument. Names decide: the keys of a
+dict, the fields of a dataclass. In lists and tuples the position decides.
+
+All numeric work of a check uses real coordinates: a complex array becomes a real one with a last
+axis (real, imaginary). So complex numbers need no extra rules. The gradient of x + iy is
+∂L/∂x + i·∂L/∂y, and a cotangent g weights an output y as Re(conj(g)·y). With these conventions the
+coordinates of gradients and cotangents match those of the arrays.
+"""
 
 from __future__ import annotations
 

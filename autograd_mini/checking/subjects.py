@@ -1,8 +1,8 @@
-"""Subjects: a function and its gradient, behind one interface.
+"""Subjects: a function and its gradient, recorded or written by hand, behind one interface.
 
 A subject evaluates a function at real coordinates, and returns the gradient that is checked.
-`Recorded` uses the recorded graph, `handwritten` uses rules written by the user, and `adapters` use
-other frameworks.
+`Recorded` uses the recorded graph; the hand-written ones are a NumPy function with a vjp, jvp,
+gradient or Jacobian; `adapters` use other frameworks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Points: the arguments of a function, given on a command line.
+"""Targets and points: functions and their arguments, as they are named on a command line.
 
-`x=3,4` is a shape, filled with random numbers; `n=3` is a value; a file holds arrays by name. A
-dotted name is a key of a dict: `p.w=3,4` and `p.b=4` make `p = {"w": …, "b": …}`.
+A target is `module:function` or `file.py:function`. `x=3,4` is a shape, filled with random numbers;
+`n=3` is a value; a file holds arrays by name. A dotted name is a key of a dict: `p.w=3,4` and
+`p.b=4` make `p = {"w": …, "b": …}`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Arguments of a call: values, which may change, and static arguments, for which a program is made.
+"""Arguments and results of a call: values and static arguments go in, containers come out.
 
-Arrays, tensors and floats are values. Everything else is static: integers and booleans (they
-count, index and choose), text, None, models, and parameters (leaf tensors that require a gradient).
-A static argument belongs to the signature. A new signature is traced anew.
+Arrays, tensors and floats are values, which may change. Everything else is static: integers and
+booleans (they count, index and choose), text, None, models, and parameters (leaf tensors that
+require a gradient). A static argument belongs to the signature. A new signature is traced anew.
 """
 
 from __future__ import annotations

@@ -1,8 +1,14 @@
-"""Comparison: may a trace become a program? Two traces must agree, and all shapes must be fixed.
+"""Comparison: may a trace become a program, and does that still compute what its function does?
 
 A plain array, number or counter that changes between calls would be frozen at its first value. So
 a function is traced twice. Where the traces differ, the function depends on something that a trace
-cannot see.
+cannot see. All shapes must be fixed.
+
+Checked replays are the last safety net: a program and its function compute the same call, and are
+compared. The program runs on separate memory; the function runs as it is. Their results, the
+tensors that they change and the random numbers that they draw must be the same. The first replay of
+each program is checked, the 10th, the 100th and the 1,000th. The function's results are kept, so a
+checked call is always right. Side effects in Python, as printing, happen again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """compile(): a call is looked up and replayed as a NumPy program, or traced where no guard holds.
 
 `CompiledFunction` looks a call up: is there a program for its signature, and do its guards hold? If
-so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces.
+so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces. A trace
+costs more than a call. So a function that is traced again and again without a program is called as
+it is, after a warning that says why: see `Patience`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""Operations that only compiled programs have; they are not listed in the table."""
+"""Operations that only compiled programs have, first of all BLAS products that accumulate.
+
+They are not listed in the table. `out ← alpha·a@b + beta·out` is done by the BLAS that NumPy has
+loaded. NumPy's own products only overwrite, so `w -= rate * (x.T @ g)` takes three passes and an
+array between them. BLAS does it in one: 0.9 against 2.1 µs for (2, 100) @ (100, 16), 0.8 of the
+time for (784, 128) @ (128, 512).
+
+The routine is Fortran's `sgemm`, not `cblas_sgemm`. Its arguments are addresses: they are made
+once, and a factor can change behind its address. A library of 32-bit integers reads a 64-bit one
+rightly on a little-endian machine. A product of (1, 1) matrices takes 0.6 µs this way; converting
+fourteen values at each call took 1.1 µs.
+"""
 
 from __future__ import annotations
 

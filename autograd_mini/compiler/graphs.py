@@ -2,7 +2,8 @@
 
 So everything that reads a graph can read a program: `print`, `viz`, a user's loop over the
 operations. Inputs, leaves and results are tensors without a value; captured arrays keep theirs. The
-change of a leaf is an operation `assign` of the leaf and its new value.
+change of a leaf is an operation `assign` of the leaf and its new value. A program can also be one
+operation of the captured tensors, with a gradient.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""Which Python code runs while a function is traced, and which objects it holds.
+"""Which Python code runs while a function is traced, which objects it holds, and what they hold.
 
 A trace sees operations, not the Python that chose them. So the interpreter reports each call of a
 Python function. Its code tells which names it reads; its frame tells of which objects. What these
 can reach is guarded: see `reach`. Code of this library and of NumPy is left out: models and
 optimizers report themselves that they are read.
+
+Objects hold attributes, and parts of them as containers. A guard reads these anew each time. None
+of the user's code runs: attributes are read without `__getattr__` and `__getattribute__`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,15 @@
-"""Reverse mode: the backward pass from outputs to leaves, hooks, and `backward()`.
+"""Reverse mode: the backward pass from outputs to leaves, cotangents, hooks, and `backward()`.
 
 One driver, `backward_pass`, does it all. With plain arrays it computes gradients; with tensors it
-records them, so that they can be differentiated again. The order: `Frontier` collects the
-cotangents that have arrived; `_visit_vertices` takes the vertex with the highest serial, all of
-whose consumers are done; `apply_vjp` applies its vjp rules; hooks run in between. The heap holds
-only the frontier, so a graph of a million operations needs no recursion and no sorted list of all
-its vertices.
+records them, so that they can be differentiated again. The order: `seed` starts a cotangent;
+`Frontier` collects the cotangents that have arrived; `_visit_vertices` takes the vertex with the
+highest serial, all of whose consumers are done; `apply_vjp` applies its vjp rules; hooks run in
+between. The heap holds only the frontier, so a graph of a million operations needs no recursion and
+no sorted list of all its vertices.
+
+Complex numbers: inside the walk a cotangent g acts on a tangent t by Re Σ g·t, without conjugates,
+so the rule of a holomorphic function reads as for real numbers. Outside, gradients are PyTorch's:
+∂L/∂(Re z) + i·∂L/∂(Im z). The two differ by a conjugation, done where cotangents enter and leave.
 """
 
 from __future__ import annotations

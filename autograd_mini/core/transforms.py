@@ -1,4 +1,8 @@
-"""Functions of functions: grad and value_and_grad, vjp and jvp."""
+"""Functions of functions: grad and value_and_grad, vjp and jvp, jacobian, hessian and hvp.
+
+A Jacobian is made of products with the vectors of a basis, all at once as `vmap` does it: tangents
+pushed forward where there are fewer inputs than outputs, cotangents pulled back otherwise.
+"""
 
 from __future__ import annotations
 

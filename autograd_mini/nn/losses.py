@@ -1,8 +1,9 @@
-"""Losses: mse, binary and categorical cross-entropy from logits, hinge.
+"""Losses (mse, cross-entropies from logits, hinge), and metrics: numbers for people.
 
-Each runs in a scope of its name and reduces by "mean", "sum" or "none". A target without a gradient
-is taken in the prediction's dtype. Shapes must match: (n, 1) against (n,) would broadcast to
-(n, n) in NumPy, and the loss would be a wrong number.
+Each loss runs in a scope of its name and reduces by "mean", "sum" or "none". A target without a
+gradient is taken in the prediction's dtype. Shapes must match: (n, 1) against (n,) would broadcast
+to (n, n) in NumPy, and the loss would be a wrong number. Metrics are computed on plain arrays,
+outside of every graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training: `fit` and its steps; `predict` and `evaluate` are in `inference`.
+"""Training: `fit`, its steps and its history; `predict` and `evaluate` are in `inference`.
 
 Everything is checked before anything changes. A step first computes loss and gradients, looks
 whether they are finite, computes all new values, and then assigns them; so an error or Ctrl-C

@@ -1,4 +1,7 @@
-"""Sampled functions: differences, gradients, integrals, interpolation, unwrapped angles."""
+"""Sampled functions: linspace and its kin; differences, gradients, integrals, interpolation.
+
+The ends of a range may be tensors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Elementwise functions: arithmetic, powers, signs, exp, log, trigonometry."""
+"""Elementwise functions: arithmetic, powers, signs, exp, log, trigonometry, sinc, Bessel's i0.
+
+`np.sinc` and `np.i0` have all their derivatives, exact at 0.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Joining tensors and taking them apart: concatenate and stack, split and unstack."""
+"""Joining tensors and taking them apart: concatenate and stack, split and unstack; np.pad.
+
+The modes of `np.pad` that repeat elements are one gather; a constant is one assignment; what is
+computed from the elements goes on one axis after the other, as in NumPy.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix and tensor products: the primitive `matmul`, and the functions made of it."""
+"""Matrix and tensor products: the primitive `matmul`, the functions made of it, convolution."""
 
 from __future__ import annotations
 

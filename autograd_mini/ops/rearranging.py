@@ -1,4 +1,4 @@
-"""The same elements in other places: rolled, rotated, tiled, inserted, left out, repeated.
+"""The same elements in other places: rolled, rotated, tiled, repeated; diagonals and triangles.
 
 The gradient goes back to where each element came from.
 """

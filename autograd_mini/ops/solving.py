@@ -1,4 +1,4 @@
-"""Inverses, determinants and linear systems: inv, pinv, det, slogdet, solve, lstsq, tensorsolve."""
+"""Linear systems: inv, pinv, det, slogdet, solve, lstsq, tensorsolve; and cholesky and qr."""
 
 from __future__ import annotations
 

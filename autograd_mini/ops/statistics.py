@@ -1,4 +1,9 @@
-"""Statistics over axes: variance and standard deviation, weighted means, covariances."""
+"""Statistics over axes: variance, standard deviation, weighted means, covariances, histograms.
+
+The counts of a histogram are plain: they jump where a value crosses an edge. The edges have
+gradients: to the ends of the sample, or to the given edges. A density divides the counts by the
+widths of the bins, so it carries the gradient of the edges.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,14 @@
-"""What optimizers share: parameters, the learning rate, state, and the step.
+"""Optimizers: what they share, the rules SGD, Adam and AdamW, gradient clipping, and schedules.
 
 A rule is plain NumPy, as in the table of primitives: `lr, p, g, *state` give the new parameter and
 the new state. On arrays it computes, which is how `step` runs; under a recorder that traces, the
 same lines run on tensors and end in `assign`, so that the update is part of the program that is
 traced. All new values are computed before the first one is assigned: an error or Ctrl-C leaves
 either the old step or the new one, never a mixture.
+
+Gradients are clipped between `backward()` and `step()`. A schedule is a function of the step
+number, counted from 0: set the rate before each step, `optimizer.lr = schedule(optimizer.steps)`,
+or give the schedule to `Module.fit`, which does that. Any function of an integer serves as well.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """A graph's views: operations, tensors, forward, backward, and `compiled`; and its forward part.
 
-The view of a compiled function draws its program twice: as recorded, and after the passes.
+The view with the backward draws the forward as the view of operations does. The box at the right of
+an operation is its step in the reverse pass, and dashed arrows carry the cotangents back the way
+the values came. The view of a compiled function draws its program twice: as recorded, and after the
+passes.
 """
 
 from __future__ import annotations

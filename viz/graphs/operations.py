@@ -1,6 +1,7 @@
 """The view of a graph as operations: symbols in boxes, shapes on arrows, scopes as clusters.
 
-`TensorsView` also draws a box for each result.
+`TensorsView` also draws a box for each result. Facts are everything known about a box, as labels
+and texts; a page shows them on hover.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The tree of scopes, and which fold, by `limit=` and `open=`; `outline` joins what repeats.
 
-Scopes fold deepest first, and among scopes of one depth the largest first. Scopes of one depth
-whose names differ only by a number (`block_1`, `block_2`…) fold together, so that what is alike
-looks alike. `apply_open` folds or keeps open what the caller asked for with `open=`.
+A `Part` is what one box stands for: operations, or a leaf. Scopes fold deepest first, and among
+scopes of one depth the largest first. Scopes of one depth whose names differ only by a number
+(`block_1`, `block_2`…) fold together, so that what is alike looks alike. `apply_open` folds or
+keeps open what the caller asked for with `open=`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read the dense layers of a model: sizes, weights, activations.
+"""Networks of dense layers: read from a model, and drawn as neurons in columns.
 
 Lists, and objects with `layers`, are read by the attributes of their layers: `weight` (in, out),
 `bias` (out,) or None, and `activation`, a name or a function.
@@ -8,6 +8,8 @@ uses its layers, nor what it does between them; only its `forward` does. So a co
 run once, in evaluation mode, on zeros, and the graph is read from the output to the input. It must
 be a chain of `x @ weight`, `+ bias` and activations. Anything else, such as a skip connection,
 cannot be drawn as columns of neurons.
+
+The positions of the neurons are computed, as textbooks place them; the layout program only draws.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""The layout: from DOT text to an SVG, PNG or PDF file, by a layout program.
+"""The layout: from DOT text to an SVG, PNG or PDF file, by a layout program, with hints for it.
+
+The computation is a straight line, with parameters at its sides. A leaf that only one operation
+takes stands on the rank of that operation, at its left or right according to the order of operands.
+That saves a rank for each parameter. It also keeps the order of operands inside clusters, where the
+layout program does not keep it.
 
 `graphviz-pure` is installed as a wheel with this package and needs no Graphviz on the machine;
 `engine="dot"` uses the Graphviz of the system. The program runs with a time limit. If even a simple

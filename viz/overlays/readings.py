@@ -1,4 +1,4 @@
-"""Readings: what an overlay says about one box, and which results leave a box."""
+"""Readings: what an overlay says about a box, written into a picture: lines, colours, a legend."""
 
 from __future__ import annotations
 

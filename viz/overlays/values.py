@@ -1,4 +1,4 @@
-"""Statistics of results and leaves, and norms of gradients: where they vanish or explode."""
+"""Statistics of results, leaves and gradients: where they vanish or explode, where NaN arises."""
 
 from __future__ import annotations
 

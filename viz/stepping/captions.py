@@ -1,4 +1,4 @@
-"""Captions: one step in words and numbers, an operation or the chain rule at an operation."""
+"""Steps and captions: what changes from frame to frame, in words, numbers and the chain rule."""
 
 from __future__ import annotations
 

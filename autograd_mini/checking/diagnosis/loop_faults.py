@@ -1,4 +1,9 @@
-"""Faults in loops: mistakes at a line that runs several times, such as a step of a recurrence."""
+"""Faults in loops and segments: mistakes at a line that runs several times, or in several steps.
+
+A loop is, for example, a recurrence. A segment is a part of a formula with one input value, such as
+a sigmoid in several steps. People write the derivative of such a part as one expression. They may
+leave it out, evaluate it at another value, or use the derivative of another function.
+"""
 
 from __future__ import annotations
 

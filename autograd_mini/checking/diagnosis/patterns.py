@@ -1,4 +1,4 @@
-"""Patterns: how common mistakes change a right gradient, entry by entry or as a whole."""
+"""Patterns: how common mistakes change a right gradient: by entry, as a whole, or in its order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""layer: check an object with `forward` and `backward`, seen as a function of all parameters."""
+"""layer: check an object with `forward` and `backward`, seen as a function of all parameters.
+
+The parameters of a layer, and where it stores their gradients, are found by running it once.
+"""
 
 from __future__ import annotations
 

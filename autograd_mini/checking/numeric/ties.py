@@ -1,8 +1,13 @@
-"""Ties: entries at kinks that belong together, such as equal entries of a maximum.
+"""Ties and corners: equal entries, as of a maximum or a median, judged by moving them together.
 
-Each entry may have any slope between its one-sided slopes. But moved together they have one slope,
-or a narrow interval of slopes, and the given values must add up to it: one entry gets everything,
-or each gets a share. Entries with unrelated kinks, such as |x| + |y| at 0, are not compared.
+Each entry at a kink may have any slope between its one-sided slopes. But moved together the entries
+have one slope, or a narrow interval of slopes, and the given values must add up to it: one entry
+gets everything, or each gets a share. Entries with unrelated kinks, such as |x| + |y| at 0, are not
+compared.
+
+A corner does not show in single entries: each has one slope when it moves alone, as at a median of
+equal numbers. Moved together, the entries have another slope than the sum of these. So a right
+choice of the gradient may differ from the slopes of single entries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Report: the results of a check, worst first, and how much of the gradient was covered."""
+"""Report: the results of a check, entry by entry, the worst first, and how much was covered."""
 
 from __future__ import annotations
 

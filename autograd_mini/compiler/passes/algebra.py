@@ -1,8 +1,11 @@
 """Algebra: operations that change nothing are dropped, by one rule for each primitive.
 
-Examples: x·1, x − 0, −(−x), x², where(True, x, y). Each rule is exact for NaN, infinities and the
-sign of zero, so 0·x, x − x and x + 0.0 stay. Complex numbers keep their products:
-(∞ + 0i)·1 is ∞ + NaN·i. The rules of shapes and dtypes are in `shapes`.
+Examples: x·1, x − 0, −(−x), x², where(True, x, y), a reshape to the same shape, a repetition that
+broadcasting makes needless. Each rule is exact for NaN, infinities and the sign of zero, so 0·x,
+x − x and x + 0.0 stay. Complex numbers keep their products: (∞ + 0i)·1 is ∞ + NaN·i.
+
+The rules of shapes and dtypes keep the elements. The memory order may change, and with it the order
+in which NumPy adds in a later reduction.
 """
 
 from __future__ import annotations

@@ -1,7 +1,11 @@
-"""Sums and factors: a chain of additions is one sum, x + x is 2·x, two factors are one.
+"""Sums and products: a chain of additions is one sum, x + x is 2·x; BLAS takes sums along.
 
 A power of two multiplies without rounding, so the results are the same bit for bit, unless one of
 them overflows or is too small to be exact.
+
+Sums, biases and updates that follow a matrix product are part of the BLAS call. Rounding changes
+there: BLAS adds in another order, and applies a factor to the sum of products instead of to each.
+Results are within n·eps of those before, n being the number of terms.
 """
 
 from __future__ import annotations

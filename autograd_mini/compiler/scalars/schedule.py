@@ -2,6 +2,10 @@
 
 Every scalar has a slot in a buffer of its dtype. Constants are there from the start. A call writes
 the scalars and elements that come in, runs the steps in order, and reads the results.
+
+A vector operation is a function of arrays and the line of NumPy that writes its result into an
+array. In a line, `{out}` is that array, `{0}`, `{1}`, … are the operands and `{extra}` is an array
+of the step's own.
 """
 
 from __future__ import annotations

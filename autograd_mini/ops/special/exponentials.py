@@ -1,4 +1,4 @@
-"""Exponentials and cosine near 0, exponential integrals, and the hypergeometric functions."""
+"""Exponentials near 0, exponential integrals, hypergeometric and logistic functions, entropies."""
 
 from __future__ import annotations
 
