@@ -35,7 +35,7 @@ from autograd_mini.random import draws
 
 SPECIAL_ROWS = import_module("autograd_mini.ops.special")
 PAGE = Path(__file__).with_name("operations.md")
-SPECIAL = ("bessel", "entropies", "exponentials", "gammas")
+SPECIAL = ("bessel", "exponentials", "gammas")
 SPACES = (
     ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft), ("scipy.special", special),
 )  # fmt: skip

@@ -4,7 +4,7 @@ A check runs in this order. `subjects` gives every function and its gradient one
 the gradient is recorded, written by hand, or comes from another framework (`adapters`).
 `examination` is the driver: it lists the stages of a check. `numeric` estimates each derivative and
 its error bar, and judges the given gradient. `diagnosis` looks for the cause of a wrong gradient,
-and `blame` for the operation with the wrong rule. `reporting` holds and shows the result.
+and `check` for the operation with the wrong rule. `reporting` holds and shows the result.
 
 `counterexamples` searches for inputs at which a gradient is wrong. `layers` checks objects with
 `forward` and `backward`. `strategies` generates inputs for property tests.

@@ -34,30 +34,19 @@ from . import (
     solving,
     statistics,
 )
-from . import calculus as ranges
-from . import elementwise as sinc_and_bessel
-from . import joining as padding
-from . import products as convolution
-from . import rearranging as triangles
-from . import solving as factorizations
-from . import statistics as histograms
 
 __all__ = [
     "activations",
-    "sinc_and_bessel",
     "calculus",
     "chains",
     "checks",
     "complex_numbers",
     "conversion",
-    "convolution",
     "eigen",
     "einsum",
     "elementwise",
-    "factorizations",
     "fourier",
     "functional",
-    "histograms",
     "indexing",
     "joining",
     "matrices",
@@ -65,11 +54,9 @@ __all__ = [
     "nondifferentiable",
     "norms",
     "order",
-    "padding",
     "picking",
     "polynomials",
     "products",
-    "ranges",
     "rearranging",
     "reductions",
     "selection",
@@ -77,5 +64,4 @@ __all__ = [
     "singular_values",
     "solving",
     "statistics",
-    "triangles",
 ]
