@@ -335,6 +335,24 @@ def test_tiny_coordinates_take_no_endless_steps(x: float) -> None:
     assert calls < 5_000
 
 
+@pytest.mark.parametrize("curvature", [10.0, 9e3, 3e4, 1e5, 3e5])
+def test_a_tie_beside_strong_curvature_adds_up(curvature: float) -> None:
+    x, bent = np.full(3, 0.5), np.array([0.0, 0.0, curvature])
+
+    def f(u: Any) -> Any:
+        return np.max(u) + np.sum(bent * (u - x) ** 2)
+
+    for w in ([1.0, 0.0, 0.0], [0.25, 0.25, 0.5]):
+        assert state(f, x, grad=lambda u, w=np.array(w): w + 2 * bent * (u - x)) == "ok"
+    for w in ([0.5, 0.5, 0.5], [0.75, 0.75, 0.0]):
+        assert state(f, x, grad=lambda u, w=np.array(w): w + 2 * bent * (u - x)) == "FAILED"
+
+
+def test_one_kink_among_bends_is_no_tie() -> None:
+    assert am.gradcheck(lambda x: np.abs(x[0]) + x[1] ** 2, np.array([0.0, 1e-5])).ok
+    assert am.gradcheck(lambda x, y: np.abs(x) + y**2, 0.0, 1e-5).ok
+
+
 # ── a part in few digits beside a smooth part ────────────────────────────────────────────────
 def float32(x: Any) -> Any:
     return np.asarray(x, np.float32).astype(np.float64)

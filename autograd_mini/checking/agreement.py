@@ -117,19 +117,34 @@ def _check_linear(
     """Check that the gradient is linear in the cotangent g.
 
     That of g − h/2 must be that of g minus half that of another cotangent h. Where the result is
-    one number, every h is a multiple of g, so that of s·g must be s times that of g.
+    one number, every h is a multiple of g, so that of s·g must be s times that of g: for a negative
+    s, and for a small one, since a rule may cut off small numbers.
     """
     if not subject.takes_cotangent:
         return None
     generator = np.random.default_rng([seed, 1])
     if [g.size for g in weights] == [1]:
-        terms, rule = (
-            [(-generator.uniform(1.5, 3.0), weights)],
+        large, small = -generator.uniform(1.5, 3.0), generator.uniform(0.02, 0.2)
+        sums, rule = (
+            [[(large, weights)], [(small, weights)]],
             "s·g gives another result than s times g",
         )
     else:
-        terms = [(1.0, weights), (-0.5, subject.weights(weights, generator))]
+        sums = [[(1.0, weights), (-0.5, subject.weights(weights, generator))]]
         rule = "g − h/2 gives another result than both"
+    if all(_keeps_sum(subject, terms, weights, given, rtol) for terms in sums):
+        return None
+    return Cause(Kind.COTANGENT, f"{subject.what} is not linear in the cotangent: {rule}")
+
+
+def _keeps_sum(
+    subject: Subject,
+    terms: list[tuple[float, Arrays]],
+    weights: Arrays,
+    given: Arrays,
+    rtol: float,
+) -> bool:
+    """Is the gradient for a sum of factors times cotangents the sum of theirs, up to rounding?"""
 
     def combine(arrays: list[Arrays]) -> Arrays:
         rows = zip(*arrays, strict=True)
@@ -137,20 +152,18 @@ def _check_linear(
 
     together = combine([g for _, g in terms])
     found = [given, *(subject.gradient(g) for _, g in terms[1:])]
+    sizes = [sum(np.abs(a) for a in row) for row in zip(*found, strict=True)]
+    floor = _rounding_floor(subject, weights)
+    if _are_close(combine(found), subject.gradient(together), sizes, 10 * rtol, floor):
+        return True
 
     def difference(point: Arrays) -> np.ndarray:
         expected = combine([subject.gradient(g, point) for _, g in terms])
         rows = zip(expected, subject.gradient(together, point), strict=True)
         return np.concatenate([np.ravel(a - b) for a, b in rows])
 
-    sizes = [sum(np.abs(a) for a in row) for row in zip(*found, strict=True)]
-    floor = _rounding_floor(subject, weights)
-    if _are_close(combine(found), subject.gradient(together), sizes, 10 * rtol, floor):
-        return None
     point = subject.inputs.arrays
-    if is_rounding(difference, difference(point), point, len(given)):
-        return None
-    return Cause(Kind.COTANGENT, f"{subject.what} is not linear in the cotangent: {rule}")
+    return is_rounding(difference, difference(point), point, len(given))
 
 
 def _check_forward_mode(

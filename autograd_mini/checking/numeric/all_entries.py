@@ -79,6 +79,7 @@ class Findings:
         given, numeric, error, step: the given and numeric derivatives, error bars and steps.
         verdict: codes; -1 for doubtful.
         gap: the difference of the one-sided slopes at the first step.
+        gap_step: that step.
         negligible: an error bar up to this size is small enough for every entry.
         reasons: the reason, if the values do not show it.
     """
@@ -89,6 +90,7 @@ class Findings:
     step: np.ndarray
     verdict: np.ndarray
     gap: np.ndarray
+    gap_step: np.ndarray
     negligible: float = 0.0
     reasons: dict[int, str] = field(default_factory=dict)
 
@@ -361,11 +363,11 @@ def _narrowing_steps(size: np.ndarray) -> Iterator[np.ndarray]:
 
 def empty_findings(given: np.ndarray) -> Findings:
     """Return findings without any estimates."""
-    numeric, error, step, gap = np.zeros((4, given.size))
-    numeric[:] = step[:] = np.nan
+    numeric, error, step, gap, gap_step = np.zeros((5, given.size))
+    numeric[:] = step[:] = gap_step[:] = np.nan
     error[:] = np.inf
     verdict = np.full(given.shape, DOUBTFUL, np.int8)
-    return Findings(given, numeric, error, step, verdict, gap)
+    return Findings(given, numeric, error, step, verdict, gap, gap_step)
 
 
 def _enter_differences(
@@ -401,6 +403,7 @@ def _enter_differences(
         values[flat[better]] = fresh[better]
     findings.step[flat[better]] = steps[better]
     findings.gap[flat] = np.abs(moved.above / moved.up - moved.below / moved.down)
+    findings.gap_step[flat] = steps
     findings.verdict[flat[right]] = RIGHT
 
 

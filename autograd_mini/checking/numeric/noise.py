@@ -57,6 +57,9 @@ COARSE = 2.0**-6
 """The largest height of a stair, as a share of the values or of their change over the widest
 window, since large parts may cancel; bfloat16 has 2⁻⁸."""
 
+NARROW_TREAD, WIDE_TREAD = 1e-4, 2.2e-2
+"""Treads, per unit, of float32 in sums, and of bfloat16, which has 8 digits in base 2."""
+
 PLACES = np.sort(2 * (np.arange(1, 33) * 0.6180339887498949 % 1) - 1)
 """Where the function is computed over many treads, in window lengths; unequal distances."""
 
@@ -240,7 +243,13 @@ def measure_rounding(probe: Probe) -> float:
 
 
 def find_stair(
-    probe: Probe, line: Line, estimate: Estimate, given: float, small: float, moving: float
+    probe: Probe,
+    line: Line,
+    estimate: Estimate,
+    given: float,
+    small: float,
+    moving: float,
+    spread: float = 0.0,
 ) -> tuple[float, float]:
     """Return the distance and height of a stair that may explain a difference between slopes.
 
@@ -253,12 +262,14 @@ def find_stair(
         given: the given slope.
         small: a height that rounding explains even for small values.
         moving: the size of the largest output that may change along the line.
+        spread: the size of terms that may cancel; with it only treads of few digits count.
     """
     apart = abs(given - estimate.value)
     sides = (WIDEST * line.unit, -WIDEST * line.unit)
-    rises = [probe.spread, *(abs(_change_at(probe, line, side)) for side in sides)]
+    rises = [abs(_change_at(probe, line, side)) for side in sides]
     lowest = NOISE * probe.epsilon * moving
     highest = max(small, COARSE * max([moving, *filter(np.isfinite, rises)]))
+    highest = max(highest, min(COARSE * spread, WIDE_TREAD * line.unit * apart))
     for width in _widths(line, min(estimate.step, line.unit) / 64):
         over_both = (_change_at(probe, line, width) - _change_at(probe, line, -width)) / (2 * width)
         moved = abs(over_both - estimate.value)

@@ -18,7 +18,16 @@ import numpy as np
 from ..inputs import Arrays, coordinates
 from .estimates import Estimate, estimate
 from .lines import NOISE, Level, Line, Probe, long_double_probe
-from .noise import CROWD, SINGLE, find_stair, measure_noise, rounding_of_inputs, slope_over_treads
+from .noise import (
+    CROWD,
+    NARROW_TREAD,
+    SINGLE,
+    WIDE_TREAD,
+    find_stair,
+    measure_noise,
+    rounding_of_inputs,
+    slope_over_treads,
+)
 from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
@@ -29,9 +38,6 @@ STAIR = 1e-6
 
 UNEVEN = 6.180339887498949e-4
 """A narrow step, as a share of the usual one, that no oscillation fits together with it."""
-
-NARROW_TREAD, WIDE_TREAD = 1e-4, 2.5e-2
-"""Treads, per unit, of float32 in sums, and of bfloat16, which has 8 digits in base 2."""
 
 COARSE_STEPS = (0.004, 0.012, 0.03)
 """Steps, per unit, that are wider than the treads of float16 and bfloat16."""
@@ -105,7 +111,13 @@ class SlopeRefinement:
 
     def _take_back(self) -> None:
         """Leave a conviction open if a stair, scattered slopes or a fading kink explain it."""
-        if self._is_on_a_stair() or self._scatters() or self._repeats_a_rounding():
+        doubts = (
+            self._is_on_a_stair,
+            self._scatters,
+            self._repeats_a_rounding,
+            self._is_on_cancelling_stairs,
+        )
+        if any(is_doubtful() for is_doubtful in doubts):
             self.verdict = Verdict.UNRESOLVED
             self.estimate = replace(self.estimate, rough=True)
         e = self.estimate
@@ -316,6 +328,18 @@ class SlopeRefinement:
         flat = all(level.flat for level in self._levels.values())
         widest = max(self._levels, default=0.0)
         return flat and abs(self.given) * widest <= rounding_of_inputs(self._probe)
+
+    def _is_on_cancelling_stairs(self) -> bool:
+        """Are there stairs that rounding explains in terms that cancel at the point?"""
+        e, small = self.estimate, rounding_of_inputs(self._probe)
+        if e.sides is not None or not np.isfinite(e.value):
+            return False
+        largest, spread = self._largest_result(), self._probe.spread
+        tread, height = find_stair(self._probe, self._line, e, self.given, small, largest, spread)
+        if height <= small:
+            return False
+        found = slope_over_treads(self._probe, self._line, tread, height)
+        return abs(found.value - self.given) <= found.error
 
     def _drop_leaps(self) -> bool:
         """Drop steps that narrower steps contradict; return whether there were any."""

@@ -119,6 +119,8 @@ def refuse_ties(probe: Probe, findings: Sequence[Findings], tolerances: Toleranc
         return []
     causes, ties = [], Ties(probe)
     places = [p for p in places if not ties.bends(p, findings[p.position])]
+    if len(places) < 2:
+        return []
     for group in ties.groups(places):
         if any(findings[i].verdict[flat] == CODES[Verdict.WRONG] for i, flat in group):
             continue  # already known to be wrong
@@ -277,8 +279,9 @@ class Ties:
 
     def bends(self, place: EntryPlace, findings: Findings) -> bool:
         """Does the difference of one-sided slopes grow with the step, so that it is no kink?"""
-        gap, step = findings.gap[place.flat], findings.step[place.flat]
-        return bool(self.kink(place) > BENDS * gap * self.reach(place) / step > 0)
+        wider = self.reach(place) / findings.gap_step[place.flat]
+        grown = self.kink(place) / findings.gap[place.flat]
+        return bool(wider > 2 and grown > BENDS * wider)
 
     def reach(self, place: EntryPlace) -> float:
         """Return the move of an entry."""
