@@ -342,10 +342,9 @@ def test_a_tie_beside_strong_curvature_adds_up(curvature: float) -> None:
     def f(u: Any) -> Any:
         return np.max(u) + np.sum(bent * (u - x) ** 2)
 
-    for w in ([1.0, 0.0, 0.0], [0.25, 0.25, 0.5]):
-        assert state(f, x, grad=lambda u, w=np.array(w): w + 2 * bent * (u - x)) == "ok"
-    for w in ([0.5, 0.5, 0.5], [0.75, 0.75, 0.0]):
-        assert state(f, x, grad=lambda u, w=np.array(w): w + 2 * bent * (u - x)) == "FAILED"
+    shares = {(1, 0, 0): "ok", (0.25, 0.25, 0.5): "ok", (0.5, 0.5, 0.5): "FAILED"}
+    for w, expected in shares.items():
+        assert state(f, x, grad=lambda u, w=w: np.asarray(w) + 2 * bent * (u - x)) == expected
 
 
 def test_one_kink_among_bends_is_no_tie() -> None:
