@@ -190,7 +190,7 @@ def test_labels_of_another_number_name_both_shapes():
 
 
 def test_rows_that_are_no_probabilities_are_refused():
-    with pytest.raises(am.ArgumentError, match="are probabilities, but they range from"):
+    with pytest.raises(am.ArgumentError, match="must be probabilities, but their values range"):
         cross_entropy(LOGITS, LOGITS)
 
 

@@ -356,7 +356,7 @@ def test_large_finite_gradients_are_no_error():
 @pytest.mark.parametrize(
     ("options", "error", "match"),
     [
-        ({"y": Y[:5]}, am.ShapeError, "x has 200 samples and y 5"),
+        ({"y": Y[:5]}, am.ShapeError, "x has 200 samples, but y has 5"),
         ({"x": X[:0], "y": Y[:0]}, am.ArgumentError, "are empty"),
         ({"x": 3.0}, am.ShapeError, "x is a scalar"),
         ({"x": "abc"}, am.OperandError, "not an array of numbers"),

@@ -3,7 +3,8 @@
 `CompiledFunction` looks a call up: is there a program for its signature, and do its guards hold? If
 so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces. A trace
 costs more than a call. So a function that is traced again and again without a program is called as
-it is, after a warning that says why: see `Patience`.
+it is, after a warning that says why: see `Patience`. A call is traced again for a new signature
+(`arguments`), where a guard fails (`guards`), or where two traces differ (`comparison`).
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ def call_watching_uses(
 
 
 # ── the model of a frame's stack ──────────────────────────────────────────────────────────────────
-# It knows where the watched arrays lie, and what takes them from there.
+# The model knows where on the stack the watched arrays are, and which instructions take them.
 class Stack:
     """The model of a frame's stack, and of the instruction that runs in the frame.
 

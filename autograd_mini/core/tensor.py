@@ -3,7 +3,7 @@
 A tensor holds a NumPy array (a NumPy scalar when it is 0-d) and, if an operation made it, that
 operation's record: primitive, operands, parameters, scope. One object is both the value and the
 vertex, which keeps a node at about 240 bytes. What a tensor shares with a NumPy array, operators
-and methods, is in `methods`.
+and methods, is in `methods`. Hooks are registered here and called in `reverse`.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def pair(x: Array, y: Array, dtype: object, what: str = "") -> Pair:
     )
     if len(xs) != len(ys):
         raise ShapeError(
-            f"{what}x has {len(xs)} samples and {what}y {len(ys)} (shapes {xs.shape} and "
-            f"{ys.shape}); expected equal lengths of the first axis"
+            f"{what}x has {len(xs)} samples, but {what}y has {len(ys)} (shapes {xs.shape} and "
+            f"{ys.shape}); expected first axes of the same length"
         )
     if not len(xs):
         raise ArgumentError(f"{what}x and {what}y are empty; there is nothing to train on")

@@ -193,10 +193,10 @@ def probabilities(labels: Array, dtype: object) -> Array:
     sums = values.sum(axis=-1)
     if (values < 0).any() or not (np.abs(sums - 1) <= SUM_TOLERANCE).all():
         raise ArgumentError(
-            f"cross_entropy: labels of the logits' shape {values.shape} are probabilities, but "
-            f"they range from {values.min():g} to {values.max():g} and rows sum to "
-            f"{np.min(sums):g} … {np.max(sums):g}; expected at least 0 and 1. Class numbers have "
-            f"shape {values.shape[:-1]}"
+            f"cross_entropy: labels of the logits' shape {values.shape} must be probabilities, but "
+            f"their values range from {values.min():g} to {values.max():g} and their rows sum to "
+            f"{np.min(sums):g} … {np.max(sums):g}; expected values of at least 0 and row sums of "
+            f"1. For class numbers, give labels of shape {values.shape[:-1]}"
         )
     return in_dtype(labels, dtype)
 

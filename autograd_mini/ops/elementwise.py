@@ -1,4 +1,6 @@
-"""Elementwise functions: arithmetic, powers, signs, exp, log, trigonometry, sinc, Bessel's i0.
+"""Elementwise operations: arithmetic, powers, signs, exp, log, trigonometry, sinc, Bessel's i0.
+
+A function that NumPy lacks also gets a name for users in `functions.py`, as `am.relu`.
 
 `np.sinc` and `np.i0` have all their derivatives, exact at 0.
 """

@@ -84,8 +84,8 @@ def _as_integers(
         array, is_mapped = next(given)
         if array.dtype.kind == "b" and is_mapped:
             raise ShapeError(
-                "vmap: an index of booleans that differ from example to example gives results of "
-                "different shapes; use np.where(mask, x, 0), or where=mask of a reduction"
+                "vmap: a boolean index that differs between examples gives results of different "
+                "shapes; use np.where(mask, x, 0), or a reduction with where=mask"
             )
         places = np.nonzero(_known_booleans(array)) if array.dtype.kind == "b" else (array,)
         parts.extend([ARRAY] * len(places))

@@ -72,7 +72,10 @@ def _summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int,
             f"tensordot: axes {axes!r} are not known; expected a number, or two lists of axes"
         ) from error
     if len(left) != len(right):
-        raise ShapeError(f"tensordot: {len(left)} axes {left} of a, {len(right)} axes {right} of b")
+        raise ShapeError(
+            f"tensordot: axes {left} of a and axes {right} of b differ in number ({len(left)} and "
+            f"{len(right)}); give the same number of axes for both"
+        )
     return left, right
 
 

@@ -1,4 +1,7 @@
-"""Choosing between values: where, select, maximum (½ each at a tie), clip, numbers for NaN."""
+"""Choosing between values: where, select, maximum (½ each at a tie), clip, numbers for NaN.
+
+The reductions `max` and `min` share ties too, in `reductions`.
+"""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ USED_FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the
 """Phase → the words for a result that this phase uses and the function does not return."""
 JOINING: Final = "flat"
 DIVIDING: Final = "parts"
-"""The operations that join flat tensors into one row, and divide it again."""
+"""The operation that joins flat tensors into one row, and the one that divides the row again."""
 Leaves = frozenset[Key]
 NO_LEAVES: Final[Leaves] = frozenset()
 

@@ -54,8 +54,8 @@ def scalar_picture(
         )
     if not all_scalar(graph):
         raise PictureError(
-            "view='scalars' draws graphs of 0-d tensors, and this one has tensors with axes; "
-            "use view='operations', or index single elements first"
+            "view='scalars' draws only graphs of 0-d tensors, but this graph has tensors with "
+            "axes; use view='operations', or index single elements first"
         )
     outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
     return ScalarView(outline, title or default_title(graph), direction).picture()

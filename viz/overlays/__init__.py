@@ -1,4 +1,6 @@
-"""Overlays, by name: measures of a graph (memory, time, …), laid over the view of its operations.
+"""Overlays: measures of a graph, laid over the view of its operations; `OVERLAYS` lists them all.
+
+`flops` has the costs (operations, memory, parameters, time), `values` the statistics of numbers.
 
 Each overlay measures a graph once. Then it gives a reading for each operation, folded scope and
 leaf. A reading becomes a line of the box, a colour, or both; a legend explains the colours.

@@ -157,7 +157,7 @@ def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
 
 
 def _operand_text(operand: object, name: Naming) -> str:
-    """Return an operand's name, or its digits."""
+    """Return the name of a tensor, or the number or shape of another operand."""
     return name(operand) if isinstance(operand, Tensor) else _operand_digits(operand)
 
 

@@ -23,7 +23,7 @@ LeafPlace = tuple[int, int]
 """Argument number and leaf number."""
 
 Finite = Callable[[Mapping[LeafPlace, Any]], list[Any] | None]
-"""Returns the outputs with these values in place of examples; None if they are not finite."""
+"""Takes values that replace examples. Returns the outputs, or None if an output is not finite."""
 
 PROBES = 4
 """Number of random values that are tried to see where the function is finite."""

@@ -208,7 +208,7 @@ def failure_kind(report: Report) -> str | None:
 
 
 def _mark_rule_errors(rule: Callable[..., object]) -> Any:
-    """Wrap a hand-written rule so that its errors differ from those of the function."""
+    """Make a hand-written rule raise RuleError, to tell its exceptions from the function's."""
     if not callable(rule):
         return rule
 

@@ -69,7 +69,7 @@ def _telling_right_entries(evidence: Evidence, position: int, zeros: bool) -> np
 def _common_condition(
     evidence: Evidence, position: int, wrong: np.ndarray, right: np.ndarray
 ) -> str:
-    """Return the first condition that holds for all wrong and no right entries."""
+    """Return the first condition that holds for every wrong entry and for no right entry."""
     if not np.any(right):
         return ""
     count = int(np.count_nonzero(wrong))

@@ -225,7 +225,7 @@ def axes_to_expand(result: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int
 
 
 def simple_factors(values: list[Named], alone: bool = False) -> Iterator[Named]:
-    """Yield simple products of values; the empty product first if `alone`."""
+    """Yield simple products, quotients and functions of values; if `alone`, first the number 1."""
     if alone:
         yield "", np.ones(())
     with np.errstate(all="ignore"):

@@ -538,7 +538,7 @@ class SlopeRefinement:
 
     # ── more digits ───────────────────────────────────────────────────────────────────────────
     def _use_more_digits(self) -> None:
-        """Compute an open slope in long double, or confirm it by a complex step."""
+        """Compute an unresolved slope in long double, or confirm it by a complex step."""
         probe = long_double_probe(self._probe, 1e3 * self.noise)
         if probe is not None:
             line = self._line.along(probe)

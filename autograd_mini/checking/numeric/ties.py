@@ -28,7 +28,7 @@ from .refinement import SlopeRefinement, usual_step
 from .verdicts import CODES, JUMP, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40
-"""Up to this many entries are grouped pair by pair; more of them form one group."""
+"""Up to this many tied entries are grouped by a test of each pair; more form one group."""
 
 LOOKED_AT = 400
 """With more entries at kinks, ties are not checked."""
@@ -365,7 +365,7 @@ def judge_corners(
 
 
 def _equal_entries(probe: Probe, findings: Sequence[Findings]) -> Iterator[list[EntryPlace]]:
-    """Yield groups of equal entries of an input that each have a known slope."""
+    """Yield groups of entries of one input that have equal values and known slopes."""
     for position, (x, of) in enumerate(zip(probe.point, findings, strict=True)):
         values = x.ravel()
         if len(set(values.tolist())) == len(values):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 CELLS = 64
-"""Largest number of cells along one side."""
+"""Largest number of cells along one side of a map."""
 
 SLICES = 8
 """Largest number of maps of one input."""

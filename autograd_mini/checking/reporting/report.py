@@ -140,7 +140,7 @@ class Part:
 
 
 def severity_key(entry: Entry) -> tuple[int, float]:
-    """Return a sort key: by verdict, then by the size of the difference; NaN comes first."""
+    """Return a sort key: by verdict, then by difference, with NaN first and the largest next."""
     size = entry.absolute
     return SEVERITY.index(entry.verdict), -np.inf if np.isnan(size) else -size
 

@@ -1,4 +1,4 @@
-"""Algebra: operations that change nothing are dropped, by one rule for each primitive.
+"""Algebra: one rule for each primitive drops or simplifies it, if the result is exactly the same.
 
 Examples: x·1, x − 0, −(−x), x², where(True, x, y), a reshape to the same shape, a repetition that
 broadcasting makes needless. Each rule is exact for NaN, infinities and the sign of zero, so 0·x,

@@ -1,4 +1,4 @@
-"""Exponentials near 0, exponential integrals, hypergeometric and logistic functions, entropies."""
+"""SciPy's exponentials near 0, their integrals, hypergeometric and logistic ones, and entropies."""
 
 from __future__ import annotations
 
