@@ -236,7 +236,8 @@ def draw(
 
     Args:
         subject: a tensor, a sequence of tensors, a `Graph`, a model, or a compiled function (its
-            program after the passes; `step.recorded` is the program before them).
+            program after the passes; `step.recorded` is the program before them), or an error that
+            an operation on tensors raised: then the graph up to that operation.
         view: what to show; by default what suits the subject.
             "operations": one box for each operation, shapes on the arrows.
             "tensors": also one box for each result.
@@ -267,9 +268,12 @@ def draw(
     """
     refuse_unknown_options(view, direction, limit, engine, theme)
     _refuse_options_of_operations(view, overlay=overlay, open=open)
-    graph = None if view in ("compiled", "neurons") else find_graph(subject)
+    alone = view in ("compiled", "neurons") or isinstance(subject, BaseException)
+    graph = None if alone else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
-    if view == "compiled":
+    if isinstance(subject, BaseException):
+        picture = _draw_error(subject, view, limit, direction, title)
+    elif view == "compiled":
         picture = compiled_picture(subject, limit, direction or "TB", title)
     elif view == "neurons" or (view is None and graph is None):
         picture = _draw_network(subject, sample, direction, limit, title)
@@ -277,6 +281,20 @@ def draw(
         graph = _require_graph(graph, subject, sample)
         picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
     return Drawing(picture, engine, theme or "auto", facts)
+
+
+def _draw_error(
+    error: BaseException,
+    view: View | None,
+    limit: int | None,
+    direction: Direction | None,
+    title: str | None,
+) -> Picture:
+    if view not in (None, "operations"):
+        raise PictureError(f"an error is drawn as operations, not in view={view!r}")
+    from .failure import failure_picture  # imported here, since few programs need it
+
+    return failure_picture(error, limit, direction or "TB", title)
 
 
 def _refuse_options_of_operations(view: View | None, **options: object) -> None:

@@ -26,6 +26,8 @@ Role = Literal[
     "gradient_scope",
     "update_scope",
     "output",
+    "failed",
+    "error",
     "tensor",
     "earlier",
     "feature",
@@ -120,6 +122,7 @@ class Arrow:
         output: the index of the result that it carries, if its tail has several results.
         count: how many operands it stands for.
         operand: the place of the operand, "1st" or "2nd", if the order matters.
+        failed: whether it carries an operand to the operation that raised an error.
     """
 
     tail: str
@@ -132,6 +135,7 @@ class Arrow:
     output: int = 0
     count: int = 1
     operand: str = ""
+    failed: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -115,6 +115,10 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     "gradient_scope": _role_attributes("box3d", PURPLE, WHITE, "filled,dashed", margin="0.2,0.1"),
     "update_scope": _role_attributes("box3d", BLUE, WHITE, margin="0.2,0.1"),
     "output": _role_attributes("box", VERMILION, "#fcefe6", peripheries="2", penwidth="1.2"),
+    "failed": _role_attributes(
+        "box", VERMILION, "#fcefe6", fontsize="14", height="0.36", margin="0.1,0.04", penwidth="2.5"
+    ),
+    "error": {"shape": "plain", "fontcolor": CHANGED},
     "scalar_operation": _role_attributes(
         "ellipse", LINE, WHITE, height="0.36", width="0.36", margin="0.03,0.02"
     ),

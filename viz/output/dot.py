@@ -182,6 +182,8 @@ def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
         style["tooltip"] = escape_label(arrow.tooltip)
     if arrow.colour:
         style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
+    if arrow.failed:
+        style |= {"color": VERMILION, "fontcolor": CHANGED, "penwidth": "2"}
     return style
 
 
