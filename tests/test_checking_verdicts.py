@@ -347,6 +347,17 @@ def test_a_tie_beside_strong_curvature_adds_up(curvature: float) -> None:
         assert state(f, x, grad=lambda u, w=w: np.asarray(w) + 2 * bent * (u - x)) == expected
 
 
+@pytest.mark.parametrize(("size", "curvature", "power"), [(1e6, 1e-4, 4), (1e3, 3e3, 3)])
+def test_a_tie_beside_a_steep_power_adds_up(size: float, curvature: float, power: int) -> None:
+    def f(x: Any) -> Any:
+        return np.max(x) + curvature * np.sum(np.abs(x - size) ** power)
+
+    x = np.full(2, size)
+    for share in ([1.0, 1.0], [0.0, 0.0], [0.7, 0.7]):
+        assert state(f, x, grad=lambda x, share=share: np.asarray(share)) == "FAILED"
+    assert state(f, x, grad=lambda x: np.array([1.0, 0.0])) == "ok"
+
+
 def test_one_kink_among_bends_is_no_tie() -> None:
     assert am.gradcheck(lambda x: np.abs(x[0]) + x[1] ** 2, np.array([0.0, 1e-5])).ok
     assert am.gradcheck(lambda x, y: np.abs(x) + y**2, 0.0, 1e-5).ok

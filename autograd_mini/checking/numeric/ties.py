@@ -45,8 +45,8 @@ TIED = "tied: moved with others,"
 CORNER = "corner:"
 """Start of the reason of an entry without a kink when it moves alone."""
 
-BENDS = 0.9
-"""A difference of slopes that grows by at least this share of the step shows no kink."""
+NARROWED = 16.0
+"""At a step narrower by this factor, a kink keeps the difference of its slopes; a bend loses it."""
 
 NARROWER = 10.0
 """Ratio of the steps that search for a tie near the point."""
@@ -278,10 +278,14 @@ class Ties:
         )
 
     def bends(self, place: EntryPlace, findings: Findings) -> bool:
-        """Does the difference of one-sided slopes grow with the step, so that it is no kink?"""
-        wider = self.reach(place) / findings.gap_step[place.flat]
-        grown = self.kink(place) / findings.gap[place.flat]
-        return bool(wider > 2 and grown > BENDS * wider)
+        """Does the difference of one-sided slopes vanish with the step, so that it is no kink?"""
+        line = TogetherLine(self.probe, [place], np.ones(1))
+        narrow = float(findings.gap_step[place.flat]) / NARROWED
+        if not narrow >= line.finest:
+            return False
+        sides = [line.at(side * narrow)[0] for side in (1.0, -1.0)]
+        changes = [self.probe.weighted_change(side, self.probe.base) for side in sides]
+        return abs(sum(changes)) / narrow <= 2 * findings.gap[place.flat] / NARROWED
 
     def reach(self, place: EntryPlace) -> float:
         """Return the move of an entry."""
