@@ -272,7 +272,9 @@ def draw(
     graph = None if alone else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
     if isinstance(subject, BaseException):
-        picture = _draw_error(subject, view, limit, direction, title)
+        if overlay:
+            raise PictureError("overlay= is not for an error, whose last operation has no result")
+        picture = _draw_error(subject, view, limit, direction, title, open)
     elif view == "compiled":
         picture = compiled_picture(subject, limit, direction or "TB", title)
     elif view == "neurons" or (view is None and graph is None):
@@ -289,12 +291,13 @@ def _draw_error(
     limit: int | None,
     direction: Direction | None,
     title: str | None,
+    open: Open,
 ) -> Picture:
     if view not in (None, "operations"):
         raise PictureError(f"an error is drawn as operations, not in view={view!r}")
     from .failure import failure_picture  # imported here, since few programs need it
 
-    return failure_picture(error, limit, direction or "TB", title)
+    return failure_picture(error, limit, direction or "TB", title, open)
 
 
 def _refuse_options_of_operations(view: View | None, **options: object) -> None:

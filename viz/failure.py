@@ -19,27 +19,38 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.contexts import serials
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
-from autograd_mini.core.record import Record
+from autograd_mini.core.record import Record, Scope, value_of
 from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
 from .graphs.graph_views import graph_picture
 from .graphs.operations import OperationsView
+from .graphs.scopes import Open
 from .picture import Direction, Picture
 from .texts import clean_text, format_shape
 
 PACKAGE: Final = Path(autograd_mini.__file__).parent
 """Frames of code in this folder are the library's."""
 
+PASSING_ON: Final = frozenset({"__call__", "__array_function__", "__array_ufunc__", "call"})
+"""Functions of the library that only pass a call on."""
+
 LONGEST: Final = 60
 """Characters in a line of an error's text."""
 
 MOST_LINES: Final = 4
-"""Lines of an error's text in the picture; its tooltip has all of it."""
+"""Lines of an error's text in the picture; its tooltip has more of it."""
+
+LONGEST_TEXT: Final = 1000
+"""Characters in a tooltip."""
 
 
 def failure_picture(
-    error: BaseException, limit: int | None, direction: Direction, title: str | None
+    error: BaseException,
+    limit: int | None,
+    direction: Direction,
+    title: str | None,
+    open: Open = None,
 ) -> Picture:
     """Draw the graph up to the operation that raised an error, with that operation marked.
 
@@ -48,6 +59,7 @@ def failure_picture(
         limit: about how many boxes to draw at most.
         direction: top to bottom or left to right.
         title: for screen readers.
+        open: which scopes are open, as in `draw`.
 
     Raises:
         PictureError: if no operation on tensors raised the error.
@@ -61,7 +73,7 @@ def failure_picture(
         )
     failed, made = found
     title = title or f"What ran before the {type(error).__name__}"
-    picture, view = graph_picture(Graph(failed), "operations", limit, direction, title)
+    picture, view = graph_picture(Graph(failed), "operations", limit, direction, title, open)
     return _mark_failure(picture, view, failed, error, made)
 
 
@@ -69,8 +81,8 @@ def _find_failure(error: BaseException) -> tuple[Tensor, bool] | None:
     """Return a tensor of the operation that failed, and whether it has a result.
 
     The deepest frame that applies a primitive knows it best. Errors of checks before it, as for a
-    target of another shape, come from a function that the user called: the first frame of the
-    library that has tensors among its arguments.
+    target of another shape, come from a function of the library with tensors among its arguments:
+    the first one that users know by name.
     """
     frames = list(_frames_of(error))
     for frame in reversed(frames):
@@ -85,16 +97,22 @@ def _find_failure(error: BaseException) -> tuple[Tensor, bool] | None:
             if isinstance(result, Tensor):
                 return result, True
             if any(isinstance(x, Tensor) for x in operands):
-                return _stand_in(primitive, tuple(operands)), False
+                params = inside.get("params") or {}
+                return _stand_in(primitive, tuple(operands), params, inside.get("scope")), False
+    layer = None
     for frame in frames:
-        code = frame.f_code
-        if not Path(code.co_filename).is_relative_to(PACKAGE):
+        code, inside = frame.f_code, frame.f_locals
+        if not Path(code.co_filename).is_relative_to(PACKAGE) or code.co_name in PASSING_ON:
             continue
-        taken = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
-        if any(isinstance(x, Tensor) for x in taken):
-            arrays = [x for x in taken if isinstance(x, (Tensor, np.ndarray))]
-            return _stand_in(_primitive_named(code.co_name), tuple(arrays)), False
-    return None
+        taken = [inside.get(name) for name in code.co_varnames[: code.co_argcount]]
+        arrays = tuple(x for x in taken if isinstance(x, (Tensor, np.ndarray)))
+        if not any(isinstance(x, Tensor) for x in arrays):
+            continue
+        if code.co_name != "forward":
+            name = code.co_name.removesuffix("_function")
+            return _stand_in(_primitive_named(name), arrays), False
+        layer = _stand_in(_primitive_named(type(taken[0]).__name__), arrays)
+    return None if layer is None else (layer, False)
 
 
 def _frames_of(error: BaseException) -> Iterator[FrameType]:
@@ -111,13 +129,18 @@ def _primitive_named(name: str) -> Primitive:
     return found or replace(PRIMITIVES["alias"], name=name, symbol=name)
 
 
-def _stand_in(primitive: Primitive, operands: tuple[Any, ...]) -> Tensor:
+def _stand_in(
+    primitive: Primitive,
+    operands: tuple[Any, ...],
+    params: dict[str, Any] | None = None,
+    scope: Scope | None = None,
+) -> Tensor:
     """Return a tensor for the result that an operation does not have."""
     tensor = Tensor()
     tensor._value = Absent((), np.dtype(float))
     tensor._requires_grad = False
-    tensor._primitive, tensor._operands, tensor._params = primitive, operands, {}
-    tensor._scope = next((x._scope for x in operands if isinstance(x, Tensor) and x._scope), None)
+    tensor._primitive, tensor._operands, tensor._params = primitive, operands, params or {}
+    tensor._scope = scope
     tensor.serial = next(serials)
     tensor.grad = tensor.name = None
     return tensor
@@ -132,12 +155,16 @@ def _mark_failure(
     words = _error_lines(error)
     for place, one in enumerate(picture.boxes):
         if one.id == box:
-            shapes = [format_shape(np.shape(x)) or "number" for x in failed._operands]
+            shapes = [format_shape(np.asarray(value_of(x))) or "number" for x in failed._operands]
             lines = one.lines if made else (*one.lines, " and ".join(shapes))
             picture.boxes[place] = replace(one, role="failed", lines=lines, first=True)
         elif one.id in ends:
             picture.boxes[place] = replace(
-                one, role="error", lines=words, tooltip=clean_text(str(error), lines=MOST_LINES)
+                one,
+                role="error",
+                lines=words,
+                tooltip=clean_text(str(error), LONGEST_TEXT, MOST_LINES),
+                tensors=(),
             )
     for place, arrow in enumerate(picture.arrows):
         if arrow.head == box:
@@ -154,4 +181,4 @@ def _error_lines(error: BaseException) -> tuple[str, ...]:
         lines[-1] = f"{lines[-1]} {word}".strip()
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1]} …"]
-    return (type(error).__name__, *(clean_text(line) for line in lines if line))
+    return (type(error).__name__, *(clean_text(line, LONGEST + 2) for line in lines if line))

@@ -285,6 +285,7 @@ NOUNS: Final[dict[Role, str]] = {
     "gradient": "backward operation",
     "update": "update operation",
     "updated": "updated tensor",
+    "failed": "operation that failed",
     "gradient_value": "gradient",
     "scalar_operation": "operation",
     "scope": "fold",

@@ -1,0 +1,111 @@
+"""Errors as pictures: the graph up to the operation that failed, which is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_mini as am
+import viz
+
+X = am.tensor(np.ones((3, 4)), name="x")
+W = am.tensor(np.ones((3, 2)), requires_grad=True, name="w")
+
+
+def raise_error(f: Callable[[], Any]) -> Exception:
+    try:
+        f()
+    except Exception as error:
+        return error
+    raise AssertionError("no error was raised")
+
+
+def debugged(f: Callable[[], Any]) -> Callable[[], Any]:
+    def run() -> Any:
+        with am.debug():
+            return f()
+
+    return run
+
+
+P = am.tensor([1.0, 0.0], requires_grad=True, name="p")
+CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
+    "product": (lambda: np.tanh(X) @ W, ("@", "3×4 and 3×2")),
+    "sum": (lambda: X + W, ("+", "3×4 and 3×2")),
+    "product with an array": (lambda: X @ np.ones((3, 2)), ("@", "3×4 and 3×2")),
+    "several operands": (lambda: np.concatenate([X, W]), ("concat axis 0", "3×4 and 3×2")),
+    "a check of a function": (lambda: np.reshape(np.exp(X), (5, 5)), ("reshape", "3×4")),
+    "a method": (lambda: np.exp(X).reshape(5, 5), ("reshape", "3×4")),
+    "a loss": (lambda: am.nn.mse(np.exp(X), W), ("mse", "3×4 and 3×2")),
+    "a layer": (lambda: am.nn.Dense(5, 2)(X), ("Dense", "3×4")),
+    "an index": (lambda: X[7], ("[7]", "3×4")),
+    "no gradient": (lambda: no_gradient(), ("@", "3×4 and 3×2")),
+    "infinity": (debugged(lambda: np.sum(np.log(P * 2))), ("ln",)),
+    "an infinite gradient": (debugged(lambda: np.sum(np.sqrt(P * 2)).backward()), ("√",)),
+}
+
+
+def no_gradient() -> Any:
+    with am.no_grad():
+        return X @ W
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_operation_that_failed_is_marked(name: str) -> None:
+    f, lines = CASES[name]
+    error = raise_error(f)
+    picture = viz.draw(error).picture
+    (failed,) = [box for box in picture.boxes if box.role == "failed"]
+    (text,) = [box for box in picture.boxes if box.role == "error"]
+    assert failed.lines == lines
+    assert text.lines[0] == type(error).__name__
+    assert str(error).split()[0] in " ".join(text.lines)
+    entering = [arrow for arrow in picture.arrows if arrow.head == failed.id]
+    assert entering and all(arrow.failed for arrow in entering)
+    assert sum(arrow.failed for arrow in picture.arrows) == len(entering)
+    leaves = {box.lines[0] for box in picture.boxes if box.role in ("input", "parameter")}
+    assert leaves <= {"x", "w", "p", "array", "input"}
+
+
+def test_what_ran_before_is_drawn() -> None:
+    model = am.nn.MLP([4, 8, 3])
+    error = raise_error(lambda: model(X) @ W.T)
+    picture = viz.draw(error).picture
+    assert {cluster.caption for cluster in picture.clusters} == {"mlp", "dense_1", "dense_2"}
+    (failed,) = [box for box in picture.boxes if box.role == "failed"]
+    assert failed.cluster is None
+    assert sum(box.role == "parameter" for box in picture.boxes) == 5
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "dot", "mmd", "json", "html"])
+def test_every_format(tmp_path: Path, suffix: str) -> None:
+    error = raise_error(lambda: X @ W)
+    path = viz.render(error, tmp_path / f"error.{suffix}")
+    assert path.stat().st_size > 100
+    if suffix != "png":
+        assert "ShapeError" in path.read_text(encoding="utf-8")
+
+
+def test_what_is_no_error_of_tensors_is_refused() -> None:
+    for error in (ValueError("x"), raise_error(lambda: np.ones(3) @ np.ones(2))):
+        with pytest.raises(viz.PictureError, match="not raised by an operation on tensors"):
+            viz.draw(error)
+    error = raise_error(lambda: X @ W)
+    with pytest.raises(viz.PictureError, match="view='scalars'"):
+        viz.draw(error, view="scalars")
+    with pytest.raises(viz.PictureError, match="overlay="):
+        viz.draw(error, overlay="memory")
+
+
+def test_a_long_text_is_cut() -> None:
+    @am.primitive
+    def mine(x: Any) -> Any:
+        raise ValueError("word " * 500)
+
+    picture = viz.draw(raise_error(lambda: mine(X))).picture
+    (text,) = [box for box in picture.boxes if box.role == "error"]
+    assert len(text.lines) <= 5 and max(map(len, text.lines)) <= 62
