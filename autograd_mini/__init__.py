@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from . import special as special
     from .checking import gradcheck as gradcheck
     from .compiler import compile as compile
+    from .explanation import explain as explain
 
 __version__ = "0.1.0"
 
@@ -93,6 +94,7 @@ __all__ = [
     "checking",
     "compile",
     "debug",
+    "explain",
     "grad",
     "gradcheck",
     "hessian",
@@ -143,6 +145,8 @@ if not TYPE_CHECKING:  # they would take any name for one of ours
             return import_module(f"{__name__}.{name}")
         if name == "gradcheck":
             return import_module(f"{__name__}.checking").gradcheck
+        if name == "explain":
+            return import_module(f"{__name__}.explanation").explain
         if name == "compile":
             return import_module(f"{__name__}.compiler").compile
         if name == "viz":

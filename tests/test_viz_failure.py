@@ -65,8 +65,8 @@ def test_the_operation_that_failed_is_marked(name: str) -> None:
     assert text.lines[0] == type(error).__name__
     assert str(error).split()[0] in " ".join(text.lines)
     entering = [arrow for arrow in picture.arrows if arrow.head == failed.id]
-    assert entering and all(arrow.failed for arrow in entering)
-    assert sum(arrow.failed for arrow in picture.arrows) == len(entering)
+    assert entering and all(arrow.lit == "failed" for arrow in entering)
+    assert sum(arrow.lit == "failed" for arrow in picture.arrows) == len(entering)
     leaves = {box.lines[0] for box in picture.boxes if box.role in ("input", "parameter")}
     assert leaves <= {"x", "w", "p", "array", "input"}
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -237,7 +238,8 @@ def draw(
     Args:
         subject: a tensor, a sequence of tensors, a `Graph`, a model, or a compiled function (its
             program after the passes; `step.recorded` is the program before them), or an error that
-            an operation on tensors raised: then the graph up to that operation.
+            an operation on tensors raised: then the graph up to that operation. Of what
+            `am.explain` returns, the graph with the first path lit.
         view: what to show; by default what suits the subject.
             "operations": one box for each operation, shapes on the arrows.
             "tensors": also one box for each result.
@@ -271,7 +273,10 @@ def draw(
     alone = view in ("compiled", "neurons") or isinstance(subject, BaseException)
     graph = None if alone else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
-    if isinstance(subject, BaseException):
+    explained = _explained_path(subject)
+    if explained is not None:
+        picture = _draw_path(explained, view, limit, direction, title, open)
+    elif isinstance(subject, BaseException):
         if overlay:
             raise PictureError("overlay= is not for an error, whose last operation has no result")
         picture = _draw_error(subject, view, limit, direction, title, open)
@@ -283,6 +288,27 @@ def draw(
         graph = _require_graph(graph, subject, sample)
         picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
     return Drawing(picture, engine, theme or "auto", facts)
+
+
+def _explained_path(subject: object) -> Any:
+    """Return an explanation of a derivative, of which the first path is drawn; else None."""
+    module = sys.modules.get("autograd_mini.explanation")  # without it there is no explanation
+    return subject if module is not None and isinstance(subject, module.Explanation) else None
+
+
+def _draw_path(
+    explained: Any,
+    view: View | None,
+    limit: int | None,
+    direction: Direction | None,
+    title: str | None,
+    open: Open,
+) -> Picture:
+    if view not in (None, "operations"):
+        raise PictureError(f"an explanation is drawn as operations, not in view={view!r}")
+    from .explained_path import path_picture  # imported here, since few programs need it
+
+    return path_picture(explained, limit, direction or "TB", title, open)
 
 
 def _draw_error(

@@ -168,7 +168,7 @@ def _mark_failure(
             )
     for place, arrow in enumerate(picture.arrows):
         if arrow.head == box:
-            picture.arrows[place] = replace(arrow, failed=True)
+            picture.arrows[place] = replace(arrow, lit="failed")
     return picture
 
 

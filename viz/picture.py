@@ -81,6 +81,7 @@ class Box:
         tensors: role and identity of each tensor that the box shows, counts or lists, so that the
             description of a picture counts each tensor once.
         first: whether a thick border says "look here first".
+        lit: whether it lies on the path that is explained.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Box:
     copy_of: str | None = None
     tensors: tuple[tuple[Role, Hashable], ...] = ()
     first: bool = False
+    lit: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(map(replace_hidden, self.lines)))
@@ -122,7 +124,8 @@ class Arrow:
         output: the index of the result that it carries, if its tail has several results.
         count: how many operands it stands for.
         operand: the place of the operand, "1st" or "2nd", if the order matters.
-        failed: whether it carries an operand to the operation that raised an error.
+        lit: "failed" if it leads to the operation that raised an error, "path" if it lies on the
+            path that is explained.
     """
 
     tail: str
@@ -135,7 +138,7 @@ class Arrow:
     output: int = 0
     count: int = 1
     operand: str = ""
-    failed: bool = False
+    lit: Literal["", "failed", "path"] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -100,6 +100,16 @@ def _push_vertices(
             store_outputs(vertex, found, tangents)
 
 
+def push_through(vertex: Record | Tensor, ts: list[object]) -> Any:
+    """Return the tangent of an operation's output, or of each; None where none.
+
+    Args:
+        vertex: the operation.
+        ts: a tangent for each operand, None for an operand that does not move.
+    """
+    return _tangents_of(vertex, ts, current_values(vertex), recorded=False, exact=True)
+
+
 def _tangents_of(
     vertex: Any, ts: list[object], xs: Sequence[object], recorded: bool, exact: bool
 ) -> Any:

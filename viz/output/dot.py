@@ -127,7 +127,8 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
             look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
-            _add_arrow_on_rank(graph, arrow, {"id": style["id"]} | look, forwards=forwards)
+            shown = style if arrow.lit else {"id": style["id"]}
+            _add_arrow_on_rank(graph, arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -182,8 +183,9 @@ def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
         style["tooltip"] = escape_label(arrow.tooltip)
     if arrow.colour:
         style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
-    if arrow.failed:
-        style |= {"color": VERMILION, "fontcolor": CHANGED, "penwidth": "2"}
+    if arrow.lit:
+        line, text = (VERMILION, CHANGED) if arrow.lit == "failed" else (PURPLE, PURPLE)
+        style |= {"color": line, "fontcolor": text, "penwidth": "2"}
     return style
 
 
@@ -204,6 +206,8 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
     if box.first:
         found |= THICK
+    if box.lit:
+        found |= {"color": PURPLE, "penwidth": "2.5"}
     if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
         found["fontsize"] = "9"
     if box.tooltip:

@@ -1,0 +1,331 @@
+"""explain: the chain rule of one derivative, told path by path with the present numbers.
+
+Every path of the graph from one element to the output carries a share of its derivative: the
+product of the local derivatives along it. Where a step moves several numbers, the path carries
+their tangents, and the shares add up in the last step. All shares together are the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .core.forward import jvp_pass, key_of, push_through, vertex_of
+from .core.record import Operation, Record
+from .core.reverse import vertices_between
+from .core.tensor import Tensor
+from .core.visible import show_text
+from .errors import ArgumentError, GradientError, IndexingError, OperandError
+
+MOST_PATHS = 8
+"""Paths that are told one by one, unless the caller asks for more."""
+
+MOST_OPERANDS = 3
+"""Other operands of a step that are written."""
+
+MOST_STEPS = 10_000
+"""Steps along paths that are followed until the rest is told as one sum."""
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation on a path.
+
+    Attributes:
+        operation: the operation.
+        operand: the place of the operand through which the path comes, from 0.
+        value: its result.
+        tangent: how its result moves if the element grows by 1.
+        factor: the local derivative where one number moves one number; otherwise None.
+    """
+
+    operation: Operation
+    operand: int
+    value: Any
+    tangent: Any
+    factor: float | None
+
+    @property
+    def moved(self) -> int:
+        """How many numbers of the result move."""
+        return int(np.count_nonzero(self.tangent))
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One path from the element to the output, and its share of the derivative."""
+
+    steps: tuple[Step, ...]
+    share: float
+
+    def __str__(self) -> str:
+        rows = [_describe_step(step) for step in self.steps]
+        return "\n".join(f"    {row}" for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The derivative of an output by one element, as a sum over paths.
+
+    Attributes:
+        output: what is differentiated.
+        tensor, index: the element by which.
+        derivative: the whole derivative.
+        paths: those that are told, the largest share first.
+        others: how many more there are; `rest` is their share together.
+    """
+
+    output: Tensor
+    tensor: Tensor
+    index: tuple[int, ...]
+    derivative: float
+    paths: tuple[Path, ...]
+    others: int
+    rest: float
+
+    @property
+    def element(self) -> str:
+        """The element, as `w[0, 1]`."""
+        name = show_text(self.tensor.name or "x", one_line=True)
+        return f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
+
+    def __str__(self) -> str:
+        value = float(np.asarray(self.tensor._value)[self.index])
+        name = show_text(self.output.name or "the output", one_line=True)
+        lines = [
+            f"∂({name})/∂{self.element} = {_write(self.derivative)} at {self.element} = "
+            f"{_write(value)}: if it grows by 0.001, {name} changes by about "
+            f"{_write(0.001 * self.derivative)}.",
+        ]
+        if not self.paths:
+            return f"{lines[0]} No path leads from it to {name}."
+        for number, path in enumerate(self.paths, 1):
+            factors = [step.factor for step in path.steps]
+            product = ""
+            if len(factors) > 1 and all(f is not None for f in factors):
+                product = " = " + " · ".join(_write_factor(f) for f in factors if f is not None)
+            lines += ["", f"Path {number}: its share is {_write(path.share)}{product}", str(path)]
+        if self.others:
+            lines += ["", f"{self.others:,} more paths: {_write(self.rest)} together"]
+        if len(self.paths) + self.others > 1:
+            shares = [path.share for path in self.paths] + ([self.rest] if self.others else [])
+            total = " + ".join(_write_factor(share) for share in shares)
+            lines += ["", f"Together: {total} = {_write(self.derivative)}"]
+        return "\n".join(lines)
+
+    def draw(self, path: int = 0, **options: Any) -> Any:
+        """Draw the graph with one path lit; `options` are those of `viz.draw`.
+
+        Raises:
+            IndexingError: if no path of this number is told.
+        """
+        from .display import import_viz
+
+        if not 0 <= path < len(self.paths):
+            raise IndexingError(f"path {path} is not told; there are {len(self.paths)}, from 0")
+        return import_viz().draw(replace(self, paths=(self.paths[path],)), **options)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": str(self)}
+        if self.paths:
+            bundle["image/svg+xml"] = self.draw().svg
+        return bundle
+
+
+def explain(
+    output: Tensor, tensor: Tensor, index: int | Sequence[int] = (), *, paths: int = MOST_PATHS
+) -> Explanation:
+    """Tell the chain rule for the derivative of a scalar by one element, with the numbers.
+
+    Args:
+        output: a scalar, recorded.
+        tensor: a tensor that it was computed from; one that requires a gradient, or any other.
+        index: the element of the tensor; empty for a scalar.
+        paths: how many paths are told one by one, the largest share first.
+
+    Returns:
+        the explanation: print it, or draw it.
+
+    Raises:
+        GradientError: if the output is not a scalar.
+        IndexingError: for an index that the tensor does not have.
+        OperandError: if one of them is not a tensor.
+
+    >>> import autograd_mini as am
+    >>> w, x = am.tensor(2.0, requires_grad=True, name="w"), am.tensor(3.0, name="x")
+    >>> loss = (w * x - 5) ** 2
+    >>> print(am.explain(loss, w))
+    ∂(the output)/∂w = 6 at w = 2: if it grows by 0.001, the output changes by about 0.006.
+    <BLANKLINE>
+    Path 1: its share is 6 = 3 · 1 · 2
+        multiply with x = 3 gives 6, and moves 3 times as much
+        subtract with 5 gives 1, and moves as much
+        power with 2 gives 1, and moves 2 times as much
+    """
+    place = _check_element(output, tensor, index)
+    if not isinstance(paths, int) or paths < 1:
+        raise ArgumentError(f"explain: paths must be a whole number from 1, got {paths!r}")
+    start = np.zeros(tensor.shape, np.result_type(tensor.dtype, np.float32))
+    start[place] = 1.0
+    needed = vertices_between([output], {tensor.serial}, every=True)[0]
+    tangents = {key_of(tensor): start[()]}
+    jvp_pass(needed, tangents, recorded=False, exact=True)
+    derivative = float(np.asarray(tangents.get(key_of(output), 0.0)).item())
+    users = _find_users(needed)
+    found = list(_follow_paths(tensor, start[()], output, users))
+    found.sort(key=lambda path: -abs(path.share))
+    told = tuple(found[:paths])
+    others = _count_paths(tensor, output, users) - len(told)
+    rest = derivative - sum(path.share for path in told) if others else 0.0
+    return Explanation(output, tensor, place, derivative, told, others, rest)
+
+
+def _check_element(output: object, tensor: object, index: int | Sequence[int]) -> tuple[int, ...]:
+    """Check what `explain` was given, and return the index without negative numbers."""
+    for what, x in (("output", output), ("tensor", tensor)):
+        if not isinstance(x, Tensor):
+            raise OperandError(f"explain: the {what} must be a tensor, got {x!r:.60}")
+    assert isinstance(output, Tensor)
+    assert isinstance(tensor, Tensor)
+    if output.size != 1 or output.dtype.kind != "f":
+        raise GradientError(
+            f"explain: the output has shape {output.shape} and dtype {output.dtype}; it must be "
+            "one real number, as y.sum() or y[0]"
+        )
+    if tensor.dtype.kind != "f":
+        raise GradientError(f"explain: the tensor is {tensor.dtype}; it must be real numbers")
+    place = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
+    fits = len(place) == tensor.ndim and all(
+        isinstance(i, (int, np.integer)) and -n <= i < n
+        for i, n in zip(place, tensor.shape, strict=True)
+    )
+    if not fits:
+        raise IndexingError(
+            f"explain: index {place} is not that of an element of shape {tensor.shape}; give one "
+            "whole number for each axis"
+        )
+    return tuple(int(i) % n for i, n in zip(place, tensor.shape, strict=True))
+
+
+def _find_users(needed: Mapping[int, Tensor]) -> dict[Key, list[tuple[Any, int]]]:
+    """Return, for each tensor, the operations that take it, and at which place."""
+    users: dict[Key, list[tuple[Any, int]]] = {}
+    for serial in sorted(needed):
+        vertex = vertex_of(needed[serial])
+        for position, x in enumerate(vertex._operands or ()):
+            if type(x) is Tensor and x.serial in needed:
+                users.setdefault(key_of(x), []).append((vertex, position))
+    return users
+
+
+def _results_of(vertex: Any) -> list[Key]:
+    """Return the keys of an operation's results."""
+    count = len(vertex.arrays) if type(vertex) is Record else 1
+    return [(vertex.serial, i) for i in range(count)]
+
+
+def _count_paths(tensor: Tensor, output: Tensor, users: dict[Key, list[tuple[Any, int]]]) -> int:
+    """Return how many paths lead from a tensor to the output."""
+    counts: dict[Key, int] = {key_of(tensor): 1}
+    waiting = [key_of(tensor)]  # a heap: operations are younger than their operands
+    while waiting:
+        key = heappop(waiting)
+        for vertex, _ in users.get(key, ()):
+            for made in _results_of(vertex):
+                if made not in counts:
+                    heappush(waiting, made)
+                counts[made] = counts.get(made, 0) + counts[key]
+    return counts.get(key_of(output), 0)
+
+
+def _follow_paths(
+    tensor: Tensor, tangent: Any, output: Tensor, users: dict[Key, list[tuple[Any, int]]]
+) -> Iterator[Path]:
+    """Yield the paths from a tensor to the output, each with its share, up to MOST_STEPS.
+
+    Where they are many, those on which most moves are followed first.
+    """
+    end, taken = key_of(output), 0
+    heap: list[tuple[float, int, int, Key, Any, Any]] = [(0.0, 0, 0, key_of(tensor), tangent, None)]
+    while heap and taken < MOST_STEPS:
+        _, _, _, key, tangent, link = heappop(heap)
+        if key == end:
+            steps = []
+            while link is not None:
+                step, link = link
+                steps.append(step)
+            yield Path(tuple(steps[::-1]), float(np.asarray(tangent).item()))
+            continue
+        for vertex, position in users.get(key, ()):
+            taken += 1
+            ts: list[object] = [None] * len(vertex._operands)
+            ts[position] = tangent
+            moved = push_through(vertex, ts)
+            if moved is None:
+                continue
+            several = type(vertex) is Record
+            values = vertex.arrays if several else (vertex._value,)
+            for made, value, t in zip(
+                _results_of(vertex), values, moved if several else (moved,), strict=True
+            ):
+                if t is not None:
+                    factor = _factor(tangent, t)
+                    step = Step(Operation(vertex), position, value, t, factor)
+                    most = float(np.max(np.abs(t), initial=0.0))
+                    fresh = (-most, -vertex.serial, taken + made[1], made, t, (step, link))
+                    heappush(heap, fresh)
+
+
+def _factor(before: Any, after: Any) -> float | None:
+    """Return the local derivative if one number moves one number; None otherwise."""
+    old, new = np.asarray(before), np.asarray(after)
+    if np.count_nonzero(old) != 1 or np.count_nonzero(new) > 1:
+        return None
+    return float(new.sum() / old.sum())
+
+
+def _describe_step(step: Step) -> str:
+    """Write one step: what the operation gives, and how it moves."""
+    name = show_text(step.operation.type, one_line=True)
+    taken = step.operation.inputs
+    if sum(key_of(x) == key_of(taken[step.operand]) for x in taken) > 1:
+        name += f" (by operand {step.operand + 1} of {len(taken)})"
+    name += _describe_others(step)
+    shape = np.shape(step.value)
+    size = int(np.prod(shape, dtype=int))
+    gives = _write(float(np.asarray(step.value).item())) if size == 1 else f"{shape} numbers"
+    if step.factor is not None:
+        times = "as much" if step.factor == 1 else f"{_write(step.factor)} times as much"
+        return f"{name} gives {gives}, and moves {times if step.factor else 'not at all'}"
+    if size == 1:
+        moved = float(np.asarray(step.tangent).item())
+        return f"{name} gives {gives}; the moves add up to {_write(moved)}"
+    return f"{name} gives {gives}, {step.moved} of which move"
+
+
+def _describe_others(step: Step) -> str:
+    """Write the other operands of a step: their names, and numbers or shapes."""
+    found: list[str] = []
+    for place, x in enumerate(step.operation.inputs):
+        if place != step.operand and len(found) < MOST_OPERANDS:
+            plain = x.ndim == 0 and x.dtype.kind in "fiub"
+            text = _write(float(x._value)) if plain else str(x.shape)
+            name = show_text(x.name, one_line=True) if x.name else ""
+            found.append(f"{name}{' = ' if plain else ' '}{text}" if name else text)
+    return f" with {', '.join(found)}" if found else ""
+
+
+def _write(x: float) -> str:
+    """Write a number in four digits."""
+    return f"{x:.4g}"
+
+
+def _write_factor(x: float) -> str:
+    """Write a number as it stands in a product or sum."""
+    return f"({_write(x)})" if x < 0 else _write(x)

@@ -1,0 +1,156 @@
+"""explain: shares of paths add up to the derivative, and are products of local derivatives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autograd_mini as am
+import viz
+
+UNARY = (np.sin, np.tanh, lambda x: x * 0.5, np.square, lambda x: x - 1.0, am.sigmoid)
+BINARY = (np.add, np.multiply, np.subtract, np.maximum)
+STEPS = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=7
+)
+
+
+def build(start: Any, steps: list[tuple[int, int, int]]) -> Any:
+    values = [start]
+    for kind, i, j in steps:
+        a, b = values[i % len(values)], values[j % len(values)]
+        values.append(UNARY[kind](a) if kind < 6 else BINARY[kind - 6](a, b))
+    return values[-1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS, st.integers(1, 4))
+def test_shares_of_scalars_add_up(steps: list[tuple[int, int, int]], paths: int) -> None:
+    x = am.tensor(0.7, requires_grad=True, name="x")
+    y = build(x, steps)
+    found = am.explain(y, x, paths=paths)
+    y.backward()
+    expected = 0.0 if x.grad is None else float(x.grad)
+    assert found.derivative == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    total = math.fsum(path.share for path in found.paths) + found.rest
+    assert total == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert len(found.paths) <= paths
+    shares = [abs(path.share) for path in found.paths]
+    assert shares == sorted(shares, reverse=True)
+    for path in found.paths:
+        factors = [step.factor for step in path.steps]
+        if all(f is not None for f in factors):
+            assert path.share == pytest.approx(math.prod(factors), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STEPS, st.integers(0, 1), st.integers(0, 2))
+def test_shares_of_an_element_add_up(steps: list[tuple[int, int, int]], i: int, j: int) -> None:
+    w = am.tensor([[0.3, -0.2, 0.5], [0.1, 0.9, -0.4]], requires_grad=True, name="w")
+    y = np.sum(build(w, steps) @ np.ones((3, 2)))
+    found = am.explain(y, w, (i, j), paths=1000)
+    y.backward()
+    expected = 0.0 if w.grad is None else float(w.grad[i, j])
+    assert found.derivative == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert found.others == 0
+    assert math.fsum(p.share for p in found.paths) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_paths_are_counted_and_the_largest_is_told() -> None:
+    x = y = am.tensor(1.0, requires_grad=True, name="x")
+    for _ in range(30):
+        y = y + 0.1 * np.sin(y)
+    found = am.explain(y, x, paths=2)
+    assert len(found.paths) + found.others == 2**30
+    assert found.paths[0].share == 1.0
+    y.backward()
+    assert found.derivative == pytest.approx(float(x.grad))
+    assert sum(p.share for p in found.paths) + found.rest == pytest.approx(found.derivative)
+    assert f"{found.others:,} more paths" in str(found)
+
+
+def test_text_names_operands_and_numbers() -> None:
+    w, x = am.tensor(2.0, requires_grad=True, name="w"), am.tensor(3.0, name="x")
+    loss = w * w - np.exp(x) * w
+    loss.name = "loss"
+    text = str(am.explain(loss, w))
+    assert text.startswith("∂(loss)/∂w = -16.09 at w = 2")
+    assert "multiply (by operand 2 of 2) with w = 2 gives 4, and moves 2 times as much" in text
+    assert "Together: (-20.09) + 2 + 2 = -16.09" in text
+
+
+def test_several_results_and_negative_indices() -> None:
+    a = am.tensor([[2.0, 1.0], [1.0, 3.0]], requires_grad=True, name="a")
+    q, r = np.linalg.qr(a)
+    y = np.sum(q * r)
+    found = am.explain(y, a, (-1, 0))
+    y.backward()
+    assert found.index == (1, 0)
+    assert found.derivative == pytest.approx(a.grad[1, 0])
+    assert len(found.paths) == 2
+
+
+def test_no_path() -> None:
+    x, z = am.tensor(1.0, requires_grad=True, name="x"), am.tensor(2.0, name="z")
+    found = am.explain(x * 2, z)
+    assert (found.derivative, found.paths) == (0.0, ())
+    assert "No path leads" in str(found)
+    assert "image/svg+xml" not in found._repr_mimebundle_()
+
+
+def test_what_is_refused() -> None:
+    x = am.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(am.GradientError, match="one real number"):
+        am.explain(x * 2, x, 0)
+    y = np.sum(x)
+    for index in ((), (0, 0), 2, -3, (0.5,)):
+        with pytest.raises(am.IndexingError, match="one whole number for each axis"):
+            am.explain(y, x, index)
+    with pytest.raises(am.OperandError, match="the tensor must be a tensor"):
+        am.explain(y, 3.0)
+    with pytest.raises(am.OperandError, match="the output must be a tensor"):
+        am.explain(3.0, x)
+    with pytest.raises(am.ArgumentError, match="paths must be"):
+        am.explain(y, x, 0, paths=0)
+    with pytest.raises(am.GradientError, match="real numbers"):
+        am.explain(y, am.tensor([1, 2]), 0)
+    with pytest.raises(am.IndexingError, match="path 3 is not told"):
+        am.explain(y, x, 0).draw(3)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_path_is_lit(number: int) -> None:
+    q = am.tensor(2.0, requires_grad=True, name="q")
+    r = q * 3
+    found = am.explain(r * r, q)
+    picture = found.draw(number).picture
+    lit = [(a.tail, a.head, a.label) for a in picture.arrows if a.lit == "path"]
+    assert lit == [("n0", "n1", "× 3"), ("n1", "n2", "× 6"), ("n2", "n3", "")]
+    place = found.paths[number].steps[1].operand
+    assert [a.lit for a in picture.arrows if (a.tail, a.head) == ("n1", "n2")][place] == "path"
+    assert {box.id for box in picture.boxes if box.lit} == {"n0", "n1", "n2"}
+
+
+def test_folded_scopes_and_shared_leaves_are_lit() -> None:
+    model = am.nn.MLP([2, 3, 1])
+    w = next(iter(model.parameters()))
+    loss = am.nn.mse(model(np.ones((4, 2))), np.zeros((4, 1)))
+    found = am.explain(loss, w, (0, 1))
+    folded = found.draw(open=0).picture
+    lit = {box.words.split()[0] for box in folded.boxes if box.lit}
+    assert lit == {"mlp", "mse"}
+    v, x = am.tensor(2.0, requires_grad=True, name="v"), am.tensor(0.3, name="x")
+    a = am.sigmoid(v * x - 6)
+    both = am.explain(-np.log(a) + 0.1 * v * v, v)
+    for number, path in enumerate(both.paths):
+        picture = both.draw(number).picture
+        boxes = [box for box in picture.boxes if box.lit]
+        assert len(boxes) == len(path.steps) + 1
+        assert sum(arrow.lit == "path" for arrow in picture.arrows) == len(path.steps) + 1
+    with pytest.raises(viz.PictureError, match="view='scalars'"):
+        viz.draw(both, view="scalars")
