@@ -190,6 +190,17 @@ ENTRIES: Final = (
         """,
     ),
     Entry(
+        "Where one derivative comes from: `am.explain`",
+        "A path is lit, with the local derivatives whose product is its share.",
+        """
+        v, x = am.tensor(2.0, requires_grad=True, name="w"), am.tensor(3.0, name="x")
+        total = -np.log(am.sigmoid(v * x - 6)) + 0.1 * v * v
+        total.name = "loss"
+        explained = am.explain(total, v)
+        viz.render(explained, "explained.svg", direction="LR")
+        """,
+    ),
+    Entry(
         "Values, memory, work, parameters, time",
         '`overlay="values"` has histograms; `"memory"`, `"flops"`, `"parameters"` and `"time"` '
         "colour what costs most.",
@@ -255,6 +266,18 @@ ENTRIES: Final = (
         viz.render(small, "small.mmd")
         viz.render(small, "small.json")
         viz.render(small, "small_explorer.json", format="model-explorer")
+        """,
+    ),
+    Entry(
+        "What did not fit: an error",
+        "The graph up to the operation that failed, and the error's text.",
+        """
+        images = am.tensor(np.ones((32, 64)), name="images")
+        head = am.tensor(np.ones((16, 10)), requires_grad=True, name="head")
+        try:
+            am.nn.MLP([64, 32, 10])(images) @ head
+        except am.ShapeError as error:
+            viz.render(error, "error.svg")
         """,
     ),
 )

@@ -240,7 +240,7 @@ def test_numpys_own_library_is_found_whatever_else_is_loaded() -> None:
         pytest.skip("NumPy's BLAS cannot be called here")
     program = (
         "import scipy.linalg\n"
-        "from autograd_mini.compiler import blas\n"
+        "from autograd_mini.compiler import fused_ops as blas\n"
         "from threadpoolctl import threadpool_info\n"
         "assert blas.find_blas() is not None\n"
         "files = [p['filepath'] for p in threadpool_info() if p['user_api'] == 'blas']\n"
