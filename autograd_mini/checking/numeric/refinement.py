@@ -332,9 +332,11 @@ class SlopeRefinement:
     def _is_on_cancelling_stairs(self) -> bool:
         """Are there stairs that rounding explains in terms that cancel at the point?"""
         e, small = self.estimate, rounding_of_inputs(self._probe)
-        if e.sides is not None or not np.isfinite(e.value):
+        if e.sides is not None or not np.isfinite(e.value) or self._line.count >= CROWD:
             return False
         largest, spread = self._largest_result(), self._probe.spread
+        if spread <= largest:
+            return False  # lower stairs were looked for before
         tread, height = find_stair(self._probe, self._line, e, self.given, small, largest, spread)
         if height <= small:
             return False
