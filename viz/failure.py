@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from inspect import getfile
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 
-import autograd_mini
 from autograd_mini.core.absent import Absent
 from autograd_mini.core.contexts import serials
 from autograd_mini.core.graph import Graph
@@ -29,7 +29,7 @@ from .graphs.scopes import Open
 from .picture import Direction, Picture
 from .texts import clean_text, format_shape
 
-PACKAGE: Final = Path(autograd_mini.__file__).parent
+PACKAGE: Final = Path(getfile(Tensor)).parents[1]
 """Frames of code in this folder are the library's."""
 
 PASSING_ON: Final = frozenset({"__call__", "__array_function__", "__array_ufunc__", "call"})
