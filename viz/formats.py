@@ -1,4 +1,4 @@
-"""The formats of files and their suffixes."""
+"""The formats of files, a row each, and their suffixes; `WRITERS` in `drawing` has their writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reverse mode: the backward pass from outputs to leaves, cotangents, hooks, and `backward()`.
+"""Reverse mode: the backward pass, cotangents (also complex ones), hooks, and `backward()`.
 
 One driver, `backward_pass`, does it all. With plain arrays it computes gradients; with tensors it
 records them, so that they can be differentiated again. The order: `seed` starts a cotangent;

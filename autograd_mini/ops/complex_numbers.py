@@ -1,4 +1,7 @@
-"""Complex numbers that may be real after all, and their order."""
+"""Complex numbers that may be real after all, and their order.
+
+The convention of complex gradients is in `core.reverse`.
+"""
 
 from __future__ import annotations
 

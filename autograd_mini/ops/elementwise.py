@@ -1,4 +1,4 @@
-"""Elementwise operations: arithmetic, powers, signs, exp, log, trigonometry, sinc, Bessel's i0.
+"""Elementwise operations: arithmetic, powers, abs, sign, exp, log, trigonometry, sinc, Bessel's i0.
 
 A function that NumPy lacks also gets a name for users in `functions.py`, as `am.relu`.
 

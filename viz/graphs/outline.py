@@ -1,5 +1,8 @@
 """Outline: which operations are boxes, folded, or joined as repeats, without making a cycle.
 
+What repeats is one box if there is no room, or eight times in a row; `limit=None` or `open=` shows
+it.
+
 The order: `open=` and `limit=` of `scopes`, repeats, what is left out. Then it finds the
 leaves that the boxes need.
 

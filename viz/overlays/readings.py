@@ -1,4 +1,4 @@
-"""Readings: what an overlay says about a box, written into a picture: lines, colours, a legend."""
+"""Readings and legends: what an overlay says about a box, and the legend of its colours."""
 
 from __future__ import annotations
 

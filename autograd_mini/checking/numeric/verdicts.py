@@ -1,4 +1,7 @@
-"""Verdicts (right, kink, wrong, unresolved): compare a given derivative with a numeric one."""
+"""Verdicts (right, kink, wrong, unresolved): compare a given derivative with a numeric one.
+
+Equal entries are judged together in `ties`.
+"""
 
 from __future__ import annotations
 
