@@ -1,4 +1,4 @@
-"""The formats of files, a row each, and their suffixes; `WRITERS` in `drawing` has their writers."""
+"""The formats of files, a row each, and their suffixes; their writers are in `drawing.WRITERS`."""
 
 from __future__ import annotations
 
