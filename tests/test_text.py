@@ -490,7 +490,7 @@ def test_the_command_line_shows_escape_sequences(tmp_path, capsys):
 
 
 def test_a_progress_bar_of_a_check_shows_escape_sequences(capsys):
-    from autograd_mini.checking.progress import Bar
+    from autograd_mini.checking.reporting.report import Bar
 
     with Bar(2, True, f"f{RED}", True) as bar:
         bar.update(1)

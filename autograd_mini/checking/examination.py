@@ -26,8 +26,7 @@ from .numeric.projections import check_projections
 from .numeric.refinement import unseen_slope, usual_step
 from .numeric.ties import TIED, judge_corners, refuse_ties
 from .numeric.verdicts import CODES, Tolerances, Verdict
-from .progress import LONG, Bar
-from .reporting.report import Coverage, Part, Report
+from .reporting.report import LONG, Bar, Coverage, Part, Report
 from .subjects import Subject
 
 SPREAD = 1e3

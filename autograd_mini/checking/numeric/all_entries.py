@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..inputs import norm
-from ..progress import Bar
+from ..reporting.report import Bar
 from .lines import NOISE, TINY, DirectionLine, EntryLine, Probe
 from .noise import has_jump
 from .perturbations import Batch, Differences, PerturbedGraph, PropagationRefused
