@@ -21,8 +21,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overloa
 from ..core.contexts import context
 from ..core.extraction import tracing
 from ..core.graph import Graph
-from ..core.record import is_recording, record_nothing
-from ..core.sites import warn_user
+from ..core.record import is_recording, record_nothing, warn_user
 from ..core.tensor import leaf
 from ..core.visible import show_text
 from ..errors import CompileError, ConversionError, OperandError, UnsupportedError

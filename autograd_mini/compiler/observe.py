@@ -24,7 +24,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from ..core.sites import LIBRARIES
+from ..core.record import LIBRARIES
 from ..core.tensor import Tensor
 from .guards import MISSING, read_attribute
 

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from ..core.contexts import run_apart
 from ..core.extraction import tracing
-from ..core.record import is_recording, record_nothing, recorder
-from ..core.sites import Site, variable_of
+from ..core.record import Site, is_recording, record_nothing, recorder, variable_of
 from ..errors import CompileError, ConversionError, UnsupportedError
 from .arguments import (
     Result,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..core.extraction import describe
-from ..core.sites import in_library, user_line
+from ..core.record import in_library, user_line
 from ..core.tensor import Tensor
 from ..errors import ConversionError, UnsupportedError
 from .guards import MISSING

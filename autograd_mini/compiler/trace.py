@@ -16,9 +16,8 @@ import numpy as np
 from ..core.arrays import PLAIN, as_array, fingerprint, scalar_if_0d
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
 from ..core.primitive import PRIMITIVES, Primitive
-from ..core.record import Record, compute, context, hooks, record
+from ..core.record import Record, Site, compute, context, hooks, record, user_line
 from ..core.record import check_operand as plain
-from ..core.sites import Site, user_line
 from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf

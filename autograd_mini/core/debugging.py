@@ -10,9 +10,8 @@ import numpy as np
 from ..errors import ArgumentError, NonFiniteError
 from .contexts import Block, recorder, run_quietly
 from .extraction import plain_value
-from .record import Operation, Params, Record, lines, record
+from .record import Operation, Params, Record, lines, record, user_line
 from .reverse import watching
-from .sites import user_line
 from .tensor import Tensor
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ import numpy as np
 
 from ...core.contexts import recorder
 from ...core.forward import Values, jvp_pass, key_of, vertex_of
-from ...core.record import Record, record
+from ...core.record import Record, Site, record, user_line, variable_of
 from ...core.reverse import apply_joint_rule, check_result, swap_convention, vertices_between
-from ...core.sites import Site, user_line, variable_of
 from ...core.tensor import Tensor, leaf
 from ...core.tree import flatten
 from ..inputs import coordinates, from_coordinates
