@@ -1,14 +1,25 @@
-"""Recording: how each operation becomes a vertex of the graph; `no_grad`.
+"""Recording: how each operation becomes a vertex of the graph, with its line; `no_grad`.
 
 Every primitive asks the context which recorder is in force. By default that is `record`, which runs
 the forward and returns a tensor that knows its operands; `no_grad` installs `record_nothing`, which
 only runs it. Debuggers, tracers and profilers install their own with `recorder`.
+
+A site is where in the user's program an operation was recorded: its line, and the variable it went
+to.
 """
 
 from __future__ import annotations
 
+import ast
+import linecache
+import os.path
 import sys
+import warnings
 import weakref
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -44,16 +55,6 @@ from .visible import show_text
 if TYPE_CHECKING:
     from .arrays import Array
     from .primitive import Primitive
-
-
-import ast
-import linecache
-import os.path
-import warnings
-from collections.abc import Iterator
-from functools import cache
-from itertools import islice
-from types import CodeType
 
 PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIBRARIES: Final = tuple(os.path.join(path, "") for path in (PACKAGE, os.path.dirname(np.__file__)))

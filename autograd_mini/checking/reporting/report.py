@@ -1,4 +1,7 @@
-"""Report: the results of a check, entry by entry, the worst first, and how much was covered."""
+"""Report: the results of a check, entry by entry, the worst first, and how much was covered.
+
+While a long check runs, a progress bar shows it.
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from ..scalars.vectorize import vectorize_scalars
 from .algebra import simplify_algebra
 from .cleanup import eliminate_common_subexpressions, eliminate_dead_code, fold_constants
 from .facts import has_arrays
-from .optimizer_updates import fuse_scatter_add, join_optimizer_updates
 from .sums import factor_products, flatten_sums, fuse_matmul
+from .updates import fuse_scatter_add, join_optimizer_updates
 
 Pass = Callable[[Program], Program]
 

@@ -1,9 +1,14 @@
-"""Updates of many small tensors by the same rule become one update of one long vector.
+"""Updates: many of one rule become one, and a sum at a few places is computed only there.
 
 An optimizer does the same arithmetic for each parameter. For small parameters the calls cost more
 than the arithmetic. So values, gradients and states are joined: `flat` makes a vector, the rule
 runs once, `parts` cuts the vector. If states and gradients can be next to each other in memory from
 the start, neither of the two copies anything. Results are the same bit for bit.
+
+Scatter-add: the gradient of indexing is an array of zeros, with the cotangent added at the index.
+If it is added to another array, the zeros are not needed. The result is the same up to the sign of
+zeros if no place is named twice, as where a captured array counts the rows; else it is the same up
+to the order of the additions.
 """
 
 from __future__ import annotations
