@@ -7,14 +7,17 @@ their tangents, and the shares add up in the last step. All shares together are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
+from .core.contexts import run_quietly
 from .core.forward import jvp_pass, key_of, push_through, vertex_of
+from .core.primitive import differentiable
 from .core.record import Operation, Record
 from .core.reverse import vertices_between
 from .core.tensor import Tensor
@@ -28,7 +31,10 @@ MOST_OPERANDS = 3
 """Other operands of a step that are written."""
 
 MOST_STEPS = 10_000
-"""Steps along paths that are followed until the rest is told as one sum."""
+"""Operands of the steps along paths that are followed until the rest is told as one sum."""
+
+LONGEST_COUNT = 15
+"""Digits of a count that is written in full."""
 
 Key = tuple[int, int]
 
@@ -40,21 +46,20 @@ class Step:
     Attributes:
         operation: the operation.
         operand: the place of the operand through which the path comes, from 0.
-        value: its result.
-        tangent: how its result moves if the element grows by 1.
+        output: the index of the result through which it goes on.
+        value: that result.
+        moved: how many of its numbers move.
         factor: the local derivative where one number moves one number; otherwise None.
+        move: how the result moves if the element grows by 1, if the result is one number.
     """
 
     operation: Operation
     operand: int
+    output: int
     value: Any
-    tangent: Any
+    moved: int
     factor: float | None
-
-    @property
-    def moved(self) -> int:
-        """How many numbers of the result move."""
-        return int(np.count_nonzero(self.tangent))
+    move: float | complex | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Explanation:
     Attributes:
         output: what is differentiated.
         tensor, index: the element by which.
+        value: that element, when it was explained.
         derivative: the whole derivative.
         paths: those that are told, the largest share first.
         others: how many more there are; `rest` is their share together.
@@ -84,6 +90,7 @@ class Explanation:
     output: Tensor
     tensor: Tensor
     index: tuple[int, ...]
+    value: float
     derivative: float
     paths: tuple[Path, ...]
     others: int
@@ -96,15 +103,14 @@ class Explanation:
         return f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
 
     def __str__(self) -> str:
-        value = float(np.asarray(self.tensor._value)[self.index])
         name = show_text(self.output.name or "the output", one_line=True)
-        lines = [
-            f"∂({name})/∂{self.element} = {_write(self.derivative)} at {self.element} = "
-            f"{_write(value)}: if it grows by 0.001, {name} changes by about "
-            f"{_write(0.001 * self.derivative)}.",
-        ]
+        head = f"∂({name})/∂{self.element} = {_write(self.derivative)}"
+        head += f" at {self.element} = {_write(self.value)}"
         if not self.paths:
-            return f"{lines[0]} No path leads from it to {name}."
+            return f"{head}. No path leads from it to {name}."
+        if np.isfinite(self.derivative):
+            head += f": near there, {name} changes {_write(self.derivative)} times as much"
+        lines = [f"{head}."]
         for number, path in enumerate(self.paths, 1):
             factors = [step.factor for step in path.steps]
             product = ""
@@ -112,7 +118,7 @@ class Explanation:
                 product = " = " + " · ".join(_write_factor(f) for f in factors if f is not None)
             lines += ["", f"Path {number}: its share is {_write(path.share)}{product}", str(path)]
         if self.others:
-            lines += ["", f"{self.others:,} more paths: {_write(self.rest)} together"]
+            lines += ["", f"{_write_count(self.others)}: {_write(self.rest)} together"]
         if len(self.paths) + self.others > 1:
             shares = [path.share for path in self.paths] + ([self.rest] if self.others else [])
             total = " + ".join(_write_factor(share) for share in shares)
@@ -127,8 +133,8 @@ class Explanation:
         """
         from .display import import_viz
 
-        if not 0 <= path < len(self.paths):
-            raise IndexingError(f"path {path} is not told; there are {len(self.paths)}, from 0")
+        if not _is_whole(path) or not 0 <= path < len(self.paths):
+            raise IndexingError(f"path {path!r} is not told; there are {len(self.paths)}, from 0")
         return import_viz().draw(replace(self, paths=(self.paths[path],)), **options)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
@@ -161,7 +167,7 @@ def explain(
     >>> w, x = am.tensor(2.0, requires_grad=True, name="w"), am.tensor(3.0, name="x")
     >>> loss = (w * x - 5) ** 2
     >>> print(am.explain(loss, w))
-    ∂(the output)/∂w = 6 at w = 2: if it grows by 0.001, the output changes by about 0.006.
+    ∂(the output)/∂w = 6 at w = 2: near there, the output changes 6 times as much.
     <BLANKLINE>
     Path 1: its share is 6 = 3 · 1 · 2
         multiply with x = 3 gives 6, and moves 3 times as much
@@ -169,8 +175,15 @@ def explain(
         power with 2 gives 1, and moves 2 times as much
     """
     place = _check_element(output, tensor, index)
-    if not isinstance(paths, int) or paths < 1:
+    if not _is_whole(paths) or paths < 1:
         raise ArgumentError(f"explain: paths must be a whole number from 1, got {paths!r}")
+    return run_quietly(lambda: _explain_element(output, tensor, place, int(paths)), all="ignore")
+
+
+def _explain_element(
+    output: Tensor, tensor: Tensor, place: tuple[int, ...], most: int
+) -> Explanation:
+    """Find the derivative and the paths, after the arguments are checked."""
     start = np.zeros(tensor.shape, np.result_type(tensor.dtype, np.float32))
     start[place] = 1.0
     needed = vertices_between([output], {tensor.serial}, every=True)[0]
@@ -178,12 +191,21 @@ def explain(
     jvp_pass(needed, tangents, recorded=False, exact=True)
     derivative = float(np.asarray(tangents.get(key_of(output), 0.0)).item())
     users = _find_users(needed)
-    found = list(_follow_paths(tensor, start[()], output, users))
-    found.sort(key=lambda path: -abs(path.share))
-    told = tuple(found[:paths])
-    others = _count_paths(tensor, output, users) - len(told)
-    rest = derivative - sum(path.share for path in told) if others else 0.0
-    return Explanation(output, tensor, place, derivative, told, others, rest)
+    found, complete = _follow_paths(tensor, start[()], output, users)
+    found.sort(key=lambda path: -abs(path.share) if path.share == path.share else -np.inf)
+    told, untold = tuple(found[:most]), found[most:]
+    if complete:
+        others, rest = len(untold), sum(path.share for path in untold)
+    else:
+        others = _count_paths(tensor, output, users) - len(told)
+        rest = derivative - sum(path.share for path in told)
+    value = float(np.asarray(tensor._value)[place])
+    return Explanation(output, tensor, place, value, derivative, told, others, rest)
+
+
+def _is_whole(x: object) -> bool:
+    """Is it a whole number, and not a truth value?"""
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def _check_element(output: object, tensor: object, index: int | Sequence[int]) -> tuple[int, ...]:
@@ -200,10 +222,9 @@ def _check_element(output: object, tensor: object, index: int | Sequence[int]) -
         )
     if tensor.dtype.kind != "f":
         raise GradientError(f"explain: the tensor is {tensor.dtype}; it must be real numbers")
-    place = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
+    place: tuple[Any, ...] = tuple(index) if isinstance(index, (tuple, list)) else (index,)
     fits = len(place) == tensor.ndim and all(
-        isinstance(i, (int, np.integer)) and -n <= i < n
-        for i, n in zip(place, tensor.shape, strict=True)
+        _is_whole(i) and -n <= i < n for i, n in zip(place, tensor.shape, strict=True)
     )
     if not fits:
         raise IndexingError(
@@ -219,7 +240,9 @@ def _find_users(needed: Mapping[int, Tensor]) -> dict[Key, list[tuple[Any, int]]
     for serial in sorted(needed):
         vertex = vertex_of(needed[serial])
         for position, x in enumerate(vertex._operands or ()):
-            if type(x) is Tensor and x.serial in needed:
+            row = vertex._primitive
+            flows = row.differentiable and differentiable(row, position)
+            if flows and type(x) is Tensor and x.serial in needed:
                 users.setdefault(key_of(x), []).append((vertex, position))
     return users
 
@@ -246,66 +269,73 @@ def _count_paths(tensor: Tensor, output: Tensor, users: dict[Key, list[tuple[Any
 
 def _follow_paths(
     tensor: Tensor, tangent: Any, output: Tensor, users: dict[Key, list[tuple[Any, int]]]
-) -> Iterator[Path]:
-    """Yield the paths from a tensor to the output, each with its share, up to MOST_STEPS.
+) -> tuple[list[Path], bool]:
+    """Return paths from a tensor to the output, and whether they are all.
 
-    Where they are many, those on which most moves are followed first.
+    Each path is followed to its end, the way on which most moves first, until they took MOST_STEPS
+    together.
     """
     end, taken = key_of(output), 0
-    heap: list[tuple[float, int, int, Key, Any, Any]] = [(0.0, 0, 0, key_of(tensor), tangent, None)]
-    while heap and taken < MOST_STEPS:
-        _, _, _, key, tangent, link = heappop(heap)
+    found: list[Path] = []
+    stack: list[tuple[Key, Any, Any]] = [(key_of(tensor), tangent, None)]
+    while stack and (taken < MOST_STEPS or not found):
+        key, tangent, link = stack.pop()
         if key == end:
             steps = []
             while link is not None:
                 step, link = link
                 steps.append(step)
-            yield Path(tuple(steps[::-1]), float(np.asarray(tangent).item()))
+            found.append(Path(tuple(steps[::-1]), float(np.real(np.asarray(tangent).item()))))
             continue
+        ways = []
         for vertex, position in users.get(key, ()):
-            taken += 1
+            taken += len(vertex._operands)
             ts: list[object] = [None] * len(vertex._operands)
             ts[position] = tangent
             moved = push_through(vertex, ts)
-            if moved is None:
-                continue
             several = type(vertex) is Record
             values = vertex.arrays if several else (vertex._value,)
             for made, value, t in zip(
                 _results_of(vertex), values, moved if several else (moved,), strict=True
             ):
                 if t is not None:
-                    factor = _factor(tangent, t)
-                    step = Step(Operation(vertex), position, value, t, factor)
-                    most = float(np.max(np.abs(t), initial=0.0))
-                    fresh = (-most, -vertex.serial, taken + made[1], made, t, (step, link))
-                    heappush(heap, fresh)
+                    step = _make_step(vertex, position, made[1], value, tangent, t)
+                    ways.append((float(np.max(np.abs(t), initial=0.0)), (made, t, (step, link))))
+        ways.sort(key=lambda way: way[0])
+        stack += [way for _, way in ways]
+    return found, not stack
 
 
-def _factor(before: Any, after: Any) -> float | None:
-    """Return the local derivative if one number moves one number; None otherwise."""
+def _make_step(
+    vertex: Any, position: int, output: int, value: Any, before: Any, after: Any
+) -> Step:
+    """Describe a step by how its operand and its result move."""
     old, new = np.asarray(before), np.asarray(after)
-    if np.count_nonzero(old) != 1 or np.count_nonzero(new) > 1:
-        return None
-    return float(new.sum() / old.sum())
+    count, factor = int(np.count_nonzero(new)), None
+    if np.count_nonzero(old) == 1 and count <= 1 and old.dtype.kind == new.dtype.kind == "f":
+        ratio = float(new.sum() / old.sum())
+        factor = ratio if np.isfinite(ratio) else None
+    move = new.item() if new.size == 1 else None
+    return Step(Operation(vertex), position, output, value, count, factor, move)
 
 
 def _describe_step(step: Step) -> str:
     """Write one step: what the operation gives, and how it moves."""
     name = show_text(step.operation.type, one_line=True)
-    taken = step.operation.inputs
+    taken, made = step.operation.inputs, step.operation.outputs
     if sum(key_of(x) == key_of(taken[step.operand]) for x in taken) > 1:
         name += f" (by operand {step.operand + 1} of {len(taken)})"
     name += _describe_others(step)
+    if len(made) > 1:
+        name += f", result {step.output + 1} of {len(made)},"
     shape = np.shape(step.value)
-    size = int(np.prod(shape, dtype=int))
-    gives = _write(float(np.asarray(step.value).item())) if size == 1 else f"{shape} numbers"
+    plain = step.move is not None
+    gives = _write(np.asarray(step.value).item()) if plain else f"{shape} numbers"
     if step.factor is not None:
         times = "as much" if step.factor == 1 else f"{_write(step.factor)} times as much"
         return f"{name} gives {gives}, and moves {times if step.factor else 'not at all'}"
-    if size == 1:
-        moved = float(np.asarray(step.tangent).item())
-        return f"{name} gives {gives}; the moves add up to {_write(moved)}"
+    if step.move is not None:
+        return f"{name} gives {gives}; the moves add up to {_write(step.move)}"
     return f"{name} gives {gives}, {step.moved} of which move"
 
 
@@ -321,7 +351,7 @@ def _describe_others(step: Step) -> str:
     return f" with {', '.join(found)}" if found else ""
 
 
-def _write(x: float) -> str:
+def _write(x: complex) -> str:
     """Write a number in four digits."""
     return f"{x:.4g}"
 
@@ -329,3 +359,11 @@ def _write(x: float) -> str:
 def _write_factor(x: float) -> str:
     """Write a number as it stands in a product or sum."""
     return f"({_write(x)})" if x < 0 else _write(x)
+
+
+def _write_count(others: int) -> str:
+    """Write how many more paths there are; of a huge number only the power of ten."""
+    if others == 1:
+        return "1 more path"
+    digits = math.log10(others)
+    return f"{others:,} more paths" if digits < LONGEST_COUNT else f"10^{digits:.0f} more paths"

@@ -108,15 +108,16 @@ def test_what_is_refused() -> None:
     with pytest.raises(am.GradientError, match="one real number"):
         am.explain(x * 2, x, 0)
     y = np.sum(x)
-    for index in ((), (0, 0), 2, -3, (0.5,)):
+    for index in ((), (0, 0), 2, -3, (0.5,), None, slice(1), True, "0"):
         with pytest.raises(am.IndexingError, match="one whole number for each axis"):
             am.explain(y, x, index)
     with pytest.raises(am.OperandError, match="the tensor must be a tensor"):
         am.explain(y, 3.0)
     with pytest.raises(am.OperandError, match="the output must be a tensor"):
         am.explain(3.0, x)
-    with pytest.raises(am.ArgumentError, match="paths must be"):
-        am.explain(y, x, 0, paths=0)
+    for paths in (0, True, 1.5):
+        with pytest.raises(am.ArgumentError, match="paths must be"):
+            am.explain(y, x, 0, paths=paths)
     with pytest.raises(am.GradientError, match="real numbers"):
         am.explain(y, am.tensor([1, 2]), 0)
     with pytest.raises(am.IndexingError, match="path 3 is not told"):
@@ -154,3 +155,68 @@ def test_folded_scopes_and_shared_leaves_are_lit() -> None:
         assert sum(arrow.lit == "path" for arrow in picture.arrows) == len(path.steps) + 1
     with pytest.raises(viz.PictureError, match="view='scalars'"):
         viz.draw(both, view="scalars")
+
+
+def test_a_path_is_always_told() -> None:
+    w = y = am.tensor(0.5, requires_grad=True, name="w")
+    for _ in range(12):
+        y = y * 0.5 + np.sin(y) * 0.5
+    found = am.explain(y, w)
+    assert found.paths and len(found.paths) + found.others == 2**12
+    z = w
+    for _ in range(12_000):
+        z = np.sin(z)
+    found = am.explain(z, w)
+    assert (len(found.paths), found.others) == (1, 0)
+    for _ in range(15_000):
+        y = y * 0.5 + y * 0.5
+    assert "10^4519 more paths" in str(am.explain(y, w))
+
+
+def test_the_arrow_of_the_right_result_is_lit() -> None:
+    x = am.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True, name="x")
+    a, b = np.split(x * 1, 2)
+    picture = am.explain(np.sum(a * b), x, 2).draw().picture
+    (split,) = [box.id for box in picture.boxes if box.words == "split"]
+    after = [arrow for arrow in picture.arrows if arrow.tail == split]
+    assert [(arrow.output, arrow.lit) for arrow in after] == [(0, ""), (1, "path")]
+    assert after[1].label.startswith(":1") and after[1].label.endswith("× 1")
+
+
+def test_no_factor_stands_before_a_fold() -> None:
+    y = w = am.tensor(0.9, requires_grad=True, name="w")
+    for _ in range(60):
+        y = np.tanh(y)
+    picture = am.explain(y, w).draw().picture
+    folds = {box.id for box in picture.boxes if "×58" in box.words or "58" in box.words}
+    assert folds
+    assert not any(arrow.label for arrow in picture.arrows if arrow.head in folds)
+
+
+def test_complex_numbers_infinity_and_what_is_not_differentiable() -> None:
+    w = am.tensor(2.0, requires_grad=True, name="w")
+    for f in (lambda w: np.real((w + 2j) ** 2), lambda w: np.abs(np.exp(1j * w) + w)):
+        found = am.explain(f(w), w)
+        assert found.derivative == pytest.approx(float(am.grad(f)(2.0)))
+        assert str(found)
+    m = am.tensor(0.1, requires_grad=True, name="m")
+    found = am.explain(np.where(m > 0, m * 3, m), m)
+    assert found.others == 0
+    p = am.tensor([0.0, 1.0], requires_grad=True, name="p")
+    text = str(am.explain(np.sum(np.sqrt(p) + p), p, 0))
+    assert "nan" not in text
+    assert text.startswith("∂(the output)/∂p[0] = inf at p[0] = 0.")
+
+
+def test_the_value_is_that_of_the_derivative() -> None:
+    w = am.tensor(2.0, requires_grad=True, name="w")
+    found = am.explain(w * w, w)
+    w.data = 5.0
+    assert "= 4 at w = 2" in str(found)
+
+
+def test_many_operands_are_followed_in_time() -> None:
+    w = am.tensor(1.0, requires_grad=True, name="w")
+    found = am.explain(np.sum(np.stack([w * float(i) for i in range(1500)])), w)
+    assert found.derivative == pytest.approx(1500 * 1499 / 2)
+    assert len(found.paths) + found.others == 1500

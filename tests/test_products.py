@@ -104,7 +104,9 @@ def test_tensordot_names_axes_that_differ() -> None:
         np.tensordot(am.tensor(A), am.tensor(A), 1)
     with pytest.raises(am.ShapeError, match="no 3 axes"):
         np.tensordot(am.tensor(A), am.tensor(A), 3)
-    with pytest.raises(am.ShapeError, match=r"axes \(0,\) of a and axes \(0, 1\) of b differ in number"):
+    with pytest.raises(
+        am.ShapeError, match=r"axes \(0,\) of a and axes \(0, 1\) of b differ in number"
+    ):
         np.tensordot(am.tensor(A), am.tensor(A), ([0], [0, 1]))
     with pytest.raises(am.ArgumentError, match="not known"):
         np.tensordot(am.tensor(A), am.tensor(A), 1.5)

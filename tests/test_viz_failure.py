@@ -32,20 +32,49 @@ def debugged(f: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
+class Net(am.nn.Module):
+    def __init__(self) -> None:
+        self.first, self.second = am.nn.Dense(4, 3), am.nn.Dense(5, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.second(self.first(x))
+
+
+def fit() -> Any:
+    return am.nn.MLP([4, 3, 1]).fit(np.ones((5, 4)), np.ones((5, 2)))
+
+
+def from_another() -> Any:
+    try:
+        return X @ W
+    except am.ShapeError as error:
+        raise RuntimeError("my step failed") from error
+
+
 P = am.tensor([1.0, 0.0], requires_grad=True, name="p")
 CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "product": (lambda: np.tanh(X) @ W, ("@", "3×4 and 3×2")),
     "sum": (lambda: X + W, ("+", "3×4 and 3×2")),
     "product with an array": (lambda: X @ np.ones((3, 2)), ("@", "3×4 and 3×2")),
-    "several operands": (lambda: np.concatenate([X, W]), ("concat axis 0", "3×4 and 3×2")),
+    "several operands": (lambda: np.concatenate([X, W]), ("concat", "3×4 and 3×2")),
     "a check of a function": (lambda: np.reshape(np.exp(X), (5, 5)), ("reshape", "3×4")),
     "a method": (lambda: np.exp(X).reshape(5, 5), ("reshape", "3×4")),
     "a loss": (lambda: am.nn.mse(np.exp(X), W), ("mse", "3×4 and 3×2")),
     "a layer": (lambda: am.nn.Dense(5, 2)(X), ("Dense", "3×4")),
-    "an index": (lambda: X[7], ("[7]", "3×4")),
+    "an index": (lambda: X[7], ("[ ]", "3×4")),
+    "axes": (lambda: np.transpose(X, (0, 0)), ("T", "3×4")),
+    "text": (lambda: X + "a", ("+", "3×4 and str")),
+    "a number": (lambda: np.reshape(X, (2, 5)) * 2.0, ("reshape", "3×4")),
+    "a layer in a model": (lambda: Net()(X), ("Dense", "3×3")),
+    "a layer of an array": (lambda: am.nn.Dense(4, 2)(np.ones((3, 5))), ("Dense", "3×5")),
+    "training": (fit, ("mse", "5×1 and 5×2")),
+    "a chained error": (from_another, ("@", "3×4 and 3×2")),
     "no gradient": (lambda: no_gradient(), ("@", "3×4 and 3×2")),
     "infinity": (debugged(lambda: np.sum(np.log(P * 2))), ("ln",)),
-    "an infinite gradient": (debugged(lambda: np.sum(np.sqrt(P * 2)).backward()), ("√",)),
+    "an infinite gradient": (
+        debugged(lambda: np.sum(np.sqrt(P * 2)).backward()),
+        ("√", "its gradient"),
+    ),
 }
 
 
@@ -62,13 +91,14 @@ def test_the_operation_that_failed_is_marked(name: str) -> None:
     (failed,) = [box for box in picture.boxes if box.role == "failed"]
     (text,) = [box for box in picture.boxes if box.role == "error"]
     assert failed.lines == lines
+    error = error.__cause__ if name == "a chained error" else error
     assert text.lines[0] == type(error).__name__
     assert str(error).split()[0] in " ".join(text.lines)
     entering = [arrow for arrow in picture.arrows if arrow.head == failed.id]
     assert entering and all(arrow.lit == "failed" for arrow in entering)
     assert sum(arrow.lit == "failed" for arrow in picture.arrows) == len(entering)
     leaves = {box.lines[0] for box in picture.boxes if box.role in ("input", "parameter")}
-    assert leaves <= {"x", "w", "p", "array", "input"}
+    assert leaves <= {"x", "w", "p", "array", "input", "weight", "bias", "y"}
 
 
 def test_what_ran_before_is_drawn() -> None:
@@ -91,8 +121,17 @@ def test_every_format(tmp_path: Path, suffix: str) -> None:
 
 
 def test_what_is_no_error_of_tensors_is_refused() -> None:
-    for error in (ValueError("x"), raise_error(lambda: np.ones(3) @ np.ones(2))):
-        with pytest.raises(viz.PictureError, match="not raised by an operation on tensors"):
+    class Own(am.nn.Module):
+        def forward(self, x: Any) -> Any:
+            raise ValueError("my own error")
+
+    model = am.nn.Sequential(am.nn.Dense(4, 4), Own())
+    lost = raise_error(lambda: X @ W).with_traceback(None)
+    with pytest.raises(viz.PictureError, match="its traceback is lost"):
+        viz.draw(ValueError(str(lost)))
+    own = (raise_error(lambda: model(X)), raise_error(lambda: am.grad(np.tanh)(np.ones(3))))
+    for error in (*own, raise_error(lambda: np.ones(3) @ np.ones(2))):
+        with pytest.raises(viz.PictureError, match="no operation on tensors is in the traceback"):
             viz.draw(error)
     error = raise_error(lambda: X @ W)
     with pytest.raises(viz.PictureError, match="view='scalars'"):

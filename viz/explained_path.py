@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from autograd_mini.core.graph import Graph
 from .graphs.graph_views import graph_picture
 from .graphs.scopes import Open
 from .picture import Direction, Picture
-from .reading import key
+from .reading import is_number, key, operands
 from .texts import format_number
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ def path_picture(
 ) -> Picture:
     """Draw the graph of an output, with the first path of an explanation lit.
 
-    An arrow of the path carries the local derivative where one number moves one number.
+    An arrow of the path carries the local derivative where one number moves one number. An arrow
+    into a fold, of which the factors do not show, carries none.
 
     Args:
         explained: what `am.explain` returns.
@@ -52,33 +52,61 @@ def path_picture(
         head = box_of.get(steps[0].operation.serial) if steps else None
         near = (a.tail for a in picture.arrows if a.head == head and a.tail in drawn)
         first = next(near, leaf)
-    crossed: dict[tuple[str | None, str | None], Step] = {}
-    boxes, before = {first}, first
+    part_of = {box: part for part, box in view.box_of_part.items()}
+    boxes, before, output = {first}, first, 0
+    lit: dict[int, str] = {}
     for step in steps:
         box = box_of.get(step.operation.serial)
         boxes.add(box)
-        if box != before:
-            crossed.setdefault((before, box), step)
-        before = box
+        if box is not None and box != before:
+            alone = part_of[box].kind == "operation"
+            place = _find_arrow(picture, before, box, output, step if alone else None)
+            if place is not None:
+                plain = alone and step.factor is not None
+                known = picture.arrows[place].label
+                label = f"× {format_number(step.factor)}" if plain else known
+                lit[place] = f"{known}  {label}" if plain and known.startswith(":") else label
+        before, output = box, step.output
     results = {(before, box) for _, box in view.box_of_output}
-    seen: Counter[tuple[str, str]] = Counter()
     for place, arrow in enumerate(picture.arrows):
-        ends = arrow.tail, arrow.head
-        through = crossed.get(ends)
-        if ends in results:
+        if (arrow.tail, arrow.head) in results:
             picture.arrows[place] = replace(arrow, lit="path")
-        elif through is not None and seen[ends] == _place_among_equals(through):
-            known = through.factor
-            label = arrow.label if known is None else f"× {format_number(known)}"
-            picture.arrows[place] = replace(arrow, lit="path", label=label)
-        seen[ends] += 1
+        elif place in lit:
+            picture.arrows[place] = replace(arrow, lit="path", label=lit[place])
+    share = f"{format_number(explained.paths[0].share)} of {format_number(explained.derivative)}"
+    ends = {box for _, box in view.box_of_output}
+    for place, one in enumerate(picture.boxes):
+        if one.id in ends:
+            picture.boxes[place] = replace(one, lines=(*one.lines, f"path: {share}"))
     for place, one in enumerate(picture.boxes):
         if one.id in boxes:
             picture.boxes[place] = replace(one, lit=True)
     return picture
 
 
-def _place_among_equals(step: Step) -> int:
-    """Return how many earlier operands of a step are the same tensor: each has an arrow."""
-    taken = step.operation.inputs
-    return sum(key(x) == key(taken[step.operand]) for x in taken[: step.operand])
+def _find_arrow(
+    picture: Picture, tail: str | None, head: str, output: int, step: Step | None
+) -> int | None:
+    """Return the place of the arrow that a path takes into a box; None if that is not sure.
+
+    The arrows into the box of one operation are its operands, in order. Of several arrows into a
+    fold, the one that carries the result is taken, if there is only one.
+
+    Args:
+        picture: the picture.
+        tail: the box from which the path comes.
+        head: the box.
+        output: the index of the result that the path takes along.
+        step: the step into the box of one operation; None for a fold.
+    """
+    entering = [i for i, arrow in enumerate(picture.arrows) if arrow.head == head]
+    between = [i for i in entering if picture.arrows[i].tail == tail]
+    if len(between) == 1:
+        return between[0]
+    if step is not None:
+        taken = operands(step.operation)
+        shown = [place for place, x in enumerate(taken) if not is_number(x)]
+        if len(shown) == len(entering) and step.operand in shown:
+            return entering[shown.index(step.operand)]
+    same = [i for i in between if picture.arrows[i].output == output]
+    return same[0] if len(same) == 1 else None

@@ -6,7 +6,7 @@ that has no result stands in the picture with its operands' shapes; the error's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from inspect import getfile
 from pathlib import Path
@@ -19,7 +19,7 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.contexts import serials
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
-from autograd_mini.core.record import Record, Scope, value_of
+from autograd_mini.core.record import Record, Scope
 from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
@@ -32,8 +32,11 @@ from .texts import clean_text, format_shape
 PACKAGE: Final = Path(getfile(Tensor)).parents[1]
 """Frames of code in this folder are the library's."""
 
-PASSING_ON: Final = frozenset({"__call__", "__array_function__", "__array_ufunc__", "call"})
-"""Functions of the library that only pass a call on."""
+ROOMS: Final = ("ops", "nn/losses.py", "nn/layers.py", "core/methods.py")
+"""Where the operations, losses, layers and methods are whose checks raise errors."""
+
+RULES: Final = frozenset({"_look_at_rule", "apply_vjp", "_apply_jvp"})
+"""Functions that apply the rules of derivatives."""
 
 LONGEST: Final = 60
 """Characters in a line of an error's text."""
@@ -64,55 +67,88 @@ def failure_picture(
     Raises:
         PictureError: if no operation on tensors raised the error.
     """
-    found = _find_failure(error)
-    if found is None:
-        raise PictureError(
-            f"{type(error).__name__} was not raised by an operation on tensors, so there is no "
-            "graph to draw; catch the error where it is raised: except ValueError as error: "
-            "viz.render(error, path)"
-        )
-    failed, made = found
-    title = title or f"What ran before the {type(error).__name__}"
-    picture, view = graph_picture(Graph(failed), "operations", limit, direction, title, open)
-    return _mark_failure(picture, view, failed, error, made)
+    for one in _chained_errors(error):
+        found = _find_failure(one)
+        if found is None:
+            continue
+        failed, made, taken = found
+        title = title or f"What ran before the {type(one).__name__}"
+        picture, view = graph_picture(Graph(failed), "operations", limit, direction, title, open)
+        return _mark_failure(picture, view, failed, one, made, taken)
+    lost = "; its traceback is lost" if error.__traceback__ is None else ""
+    raise PictureError(
+        f"no operation on tensors is in the traceback of the {type(error).__name__}{lost}. Draw "
+        "the error where it is caught: except am.AutogradError as error: viz.render(error, path)"
+    )
 
 
-def _find_failure(error: BaseException) -> tuple[Tensor, bool] | None:
-    """Return a tensor of the operation that failed, and whether it has a result.
+def _chained_errors(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, those of its group, and those that it was raised from."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [*getattr(one, "exceptions", ()), one.__cause__, one.__context__]
+
+
+Found = tuple[Tensor, bool, tuple[Any, ...]]
+"""A tensor of the operation that failed, whether it has a result, and what it was given."""
+
+
+def _find_failure(error: BaseException) -> Found | None:
+    """Return the operation that failed; None if no operation on tensors did.
 
     The deepest frame that applies a primitive knows it best. Errors of checks before it, as for a
-    target of another shape, come from a function of the library with tensors among its arguments:
-    the first one that users know by name.
+    target of another shape, come from an operation, loss or layer that looks at its arguments. If
+    it called a function of the user that raised the error, it did not fail itself.
     """
     frames = list(_frames_of(error))
     for frame in reversed(frames):
         inside = frame.f_locals
+        if not _is_of_library(frame):
+            continue
         vertex = inside.get("vertex")
         if frame.f_code.co_name == "_look_at_rule" and isinstance(vertex, (Tensor, Record)):
-            return (vertex if isinstance(vertex, Tensor) else vertex.output(0)), True
+            tensor = vertex if isinstance(vertex, Tensor) else vertex.output(0)
+            return tensor, True, ()
         primitive = inside.get("primitive")
         if isinstance(primitive, Primitive):
-            operands = inside.get("operands") or [inside[k] for k in ("a", "b") if k in inside]
+            given = inside.get("operands") or [inside[k] for k in ("a", "b") if k in inside]
             result = inside.get("results")
             if isinstance(result, Tensor):
-                return result, True
-            if any(isinstance(x, Tensor) for x in operands):
-                params = inside.get("params") or {}
-                return _stand_in(primitive, tuple(operands), params, inside.get("scope")), False
-    layer = None
-    for frame in frames:
-        code, inside = frame.f_code, frame.f_locals
-        if not Path(code.co_filename).is_relative_to(PACKAGE) or code.co_name in PASSING_ON:
+                return result, True, ()
+            if any(isinstance(x, (Tensor, np.ndarray)) for x in given):
+                scope = inside.get("scope")
+                name, symbol = primitive.name, primitive.symbol
+                return _stand_in(name, symbol, given, scope), False, tuple(given)
+    for frame in reversed(frames):
+        if not _is_of_library(frame):
+            if "site-packages" not in frame.f_code.co_filename:
+                return None  # the user's own function raised it
             continue
-        taken = [inside.get(name) for name in code.co_varnames[: code.co_argcount]]
-        arrays = tuple(x for x in taken if isinstance(x, (Tensor, np.ndarray)))
-        if not any(isinstance(x, Tensor) for x in arrays):
+        code = frame.f_code
+        place = Path(code.co_filename).relative_to(PACKAGE)
+        if not any(place.is_relative_to(room) for room in ROOMS) or code.co_name == "__call__":
             continue
-        if code.co_name != "forward":
-            name = code.co_name.removesuffix("_function")
-            return _stand_in(_primitive_named(name), arrays), False
-        layer = _stand_in(_primitive_named(type(taken[0]).__name__), arrays)
-    return None if layer is None else (layer, False)
+        taken = tuple(frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount])
+        arrays = [x for x in taken if isinstance(x, (Tensor, np.ndarray))]
+        private = code.co_name.startswith("_") and not code.co_name.startswith("__")
+        if not arrays or private:
+            continue
+        name = code.co_name.removesuffix("_function").strip("_")
+        if name == "forward":
+            name, taken = type(taken[0]).__name__, taken[1:]
+        row = PRIMITIVES.get(name)
+        return _stand_in(name, row.symbol if row else name, taken), False, tuple(arrays)
+    return None
+
+
+def _is_of_library(frame: FrameType) -> bool:
+    """Is it a frame of this library?"""
+    return Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
 
 
 def _frames_of(error: BaseException) -> Iterator[FrameType]:
@@ -123,40 +159,50 @@ def _frames_of(error: BaseException) -> Iterator[FrameType]:
         trace = trace.tb_next
 
 
-def _primitive_named(name: str) -> Primitive:
-    """Return the primitive of a function, or one that only has its name."""
-    found = PRIMITIVES.get(name)
-    return found or replace(PRIMITIVES["alias"], name=name, symbol=name)
-
-
-def _stand_in(
-    primitive: Primitive,
-    operands: tuple[Any, ...],
-    params: dict[str, Any] | None = None,
-    scope: Scope | None = None,
-) -> Tensor:
-    """Return a tensor for the result that an operation does not have."""
+def _stand_in(name: str, symbol: str, given: Sequence[Any], scope: Scope | None = None) -> Tensor:
+    """Return a tensor for the result that an operation does not have; only arrays are operands."""
     tensor = Tensor()
     tensor._value = Absent((), np.dtype(float))
     tensor._requires_grad = False
-    tensor._primitive, tensor._operands, tensor._params = primitive, operands, params or {}
-    tensor._scope = scope
+    tensor._primitive = replace(PRIMITIVES["alias"], name=name, symbol=symbol, listed=False)
+    tensor._operands = tuple(x for x in given if isinstance(x, (Tensor, np.ndarray)))
+    tensor._params, tensor._scope = {}, scope
     tensor.serial = next(serials)
     tensor.grad = tensor.name = None
     return tensor
 
 
+def _describe_operand(x: object) -> str:
+    """Write an operand: its shape, the number that it is, or its type."""
+    if isinstance(x, (Tensor, np.ndarray)):
+        return format_shape(x) or "a number"
+    if isinstance(x, (int, float, complex, np.generic)):
+        return clean_text(str(x))
+    return clean_text(type(x).__name__)
+
+
 def _mark_failure(
-    picture: Picture, view: OperationsView, failed: Tensor, error: BaseException, made: bool
+    picture: Picture,
+    view: OperationsView,
+    failed: Tensor,
+    error: BaseException,
+    made: bool,
+    given: tuple[Any, ...],
 ) -> Picture:
     """Mark the operation that failed, its operands, and write the error in place of its result."""
     box = next((b for part, b in view.box_of_part.items() if failed.op in part.operations), None)
     ends = {b for y, b in view.box_of_output if y is failed or y.serial == failed.serial}
     words = _error_lines(error)
+    rule = any(
+        frame.f_code.co_name in RULES and _is_of_library(frame) for frame in _frames_of(error)
+    )
     for place, one in enumerate(picture.boxes):
         if one.id == box:
-            shapes = [format_shape(np.asarray(value_of(x))) or "number" for x in failed._operands]
-            lines = one.lines if made else (*one.lines, " and ".join(shapes))
+            lines = one.lines
+            if not made:
+                lines = (*lines, " and ".join(map(_describe_operand, given)))
+            if rule:
+                lines = (*lines, "its gradient")
             picture.boxes[place] = replace(one, role="failed", lines=lines, first=True)
         elif one.id in ends:
             picture.boxes[place] = replace(
