@@ -18,7 +18,7 @@ import numpy as np
 from .core.contexts import run_quietly
 from .core.forward import jvp_pass, key_of, push_through, vertex_of
 from .core.primitive import differentiable
-from .core.record import Operation, Record
+from .core.record import Operation, Record, value_of
 from .core.reverse import vertices_between
 from .core.tensor import Tensor
 from .core.visible import show_text
@@ -32,6 +32,9 @@ MOST_OPERANDS = 3
 
 MOST_STEPS = 10_000
 """Operands of the steps along paths that are followed until the rest is told as one sum."""
+
+NUMBERS_PER_STEP = 1_000
+"""So many numbers count as much as one operand."""
 
 LONGEST_COUNT = 15
 """Digits of a count that is written in full."""
@@ -51,6 +54,7 @@ class Step:
         moved: how many of its numbers move.
         factor: the local derivative where one number moves one number; otherwise None.
         move: how the result moves if the element grows by 1, if the result is one number.
+        text: what the operation gave and how it moves, in words.
     """
 
     operation: Operation
@@ -60,6 +64,7 @@ class Step:
     moved: int
     factor: float | None
     move: float | complex | None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,7 @@ class Path:
     share: float
 
     def __str__(self) -> str:
-        rows = [_describe_step(step) for step in self.steps]
-        return "\n".join(f"    {row}" for row in rows)
+        return "\n".join(f"    {step.text}" for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ def _explain_element(
     users = _find_users(needed)
     found, complete = _follow_paths(tensor, start[()], output, users)
     found.sort(key=lambda path: -abs(path.share) if path.share == path.share else -np.inf)
-    told, untold = tuple(found[:most]), found[most:]
+    told, untold = tuple(map(_tell_path, found[:most])), found[most:]
     if complete:
         others, rest = len(untold), sum(path.share for path in untold)
     else:
@@ -201,6 +205,11 @@ def _explain_element(
         rest = derivative - sum(path.share for path in told)
     value = float(np.asarray(tensor._value)[place])
     return Explanation(output, tensor, place, value, derivative, told, others, rest)
+
+
+def _tell_path(path: Path) -> Path:
+    """Return a path with the text of its steps, while the numbers are those of the derivative."""
+    return replace(path, steps=tuple(replace(s, text=_describe_step(s)) for s in path.steps))
 
 
 def _is_whole(x: object) -> bool:
@@ -259,12 +268,15 @@ def _count_paths(tensor: Tensor, output: Tensor, users: dict[Key, list[tuple[Any
     waiting = [key_of(tensor)]  # a heap: operations are younger than their operands
     while waiting:
         key = heappop(waiting)
+        if key == key_of(output):
+            return counts[key]
+        count = counts.pop(key)
         for vertex, _ in users.get(key, ()):
             for made in _results_of(vertex):
                 if made not in counts:
                     heappush(waiting, made)
-                counts[made] = counts.get(made, 0) + counts[key]
-    return counts.get(key_of(output), 0)
+                counts[made] = counts.get(made, 0) + count
+    return 0
 
 
 def _follow_paths(
@@ -289,7 +301,8 @@ def _follow_paths(
             continue
         ways = []
         for vertex, position in users.get(key, ()):
-            taken += len(vertex._operands)
+            numbers = sum(np.size(value_of(x)) for x in vertex._operands)
+            taken += len(vertex._operands) + numbers // NUMBERS_PER_STEP
             ts: list[object] = [None] * len(vertex._operands)
             ts[position] = tangent
             moved = push_through(vertex, ts)

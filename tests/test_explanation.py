@@ -211,8 +211,12 @@ def test_complex_numbers_infinity_and_what_is_not_differentiable() -> None:
 def test_the_value_is_that_of_the_derivative() -> None:
     w = am.tensor(2.0, requires_grad=True, name="w")
     found = am.explain(w * w, w)
+    x = am.tensor(3.0, name="x")
+    other = am.explain(w * x, w)
     w.data = 5.0
+    x.data = 50.0
     assert "= 4 at w = 2" in str(found)
+    assert "with x = 3 gives 6" in str(other)
 
 
 def test_many_operands_are_followed_in_time() -> None:
@@ -220,3 +224,28 @@ def test_many_operands_are_followed_in_time() -> None:
     found = am.explain(np.sum(np.stack([w * float(i) for i in range(1500)])), w)
     assert found.derivative == pytest.approx(1500 * 1499 / 2)
     assert len(found.paths) + found.others == 1500
+
+
+def test_a_copy_off_the_path_is_not_lit() -> None:
+    class Block(am.nn.Module):
+        def forward(self, a: Any) -> Any:
+            return np.sin(a) * a
+
+    x = am.tensor(0.7, requires_grad=True, name="x")
+    found = am.explain(np.exp(Block()(x)) * x, x)
+    for number in range(len(found.paths)):
+        picture = found.draw(number, open=0).picture
+        ends = {end for arrow in picture.arrows if arrow.lit for end in (arrow.tail, arrow.head)}
+        assert all(box.id in ends for box in picture.boxes if box.lit)
+
+
+def test_large_tensors_cost_no_more_steps_than_time() -> None:
+    rng = np.random.default_rng(0)
+    weights = [am.tensor(rng.normal(size=(256, 256)) / 16, requires_grad=True) for _ in range(20)]
+    h = am.tensor(rng.normal(size=(128, 256)))
+    for w in weights:
+        h = h + np.tanh(h @ w)
+    found = am.explain(np.sum(h * h), weights[0], (0, 0))
+    assert len(found.paths) + found.others == 2**20
+    total = sum(path.share for path in found.paths) + found.rest
+    assert total == pytest.approx(found.derivative)

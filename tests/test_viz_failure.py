@@ -40,6 +40,16 @@ class Net(am.nn.Module):
         return self.second(self.first(x))
 
 
+@am.primitive
+def bad_rule(x: Any) -> Any:
+    return x * 2
+
+
+@bad_rule.vjp
+def _(g: Any, y: Any, x: Any) -> Any:
+    return am.softmax(g, axis=9)
+
+
 def fit() -> Any:
     return am.nn.MLP([4, 3, 1]).fit(np.ones((5, 4)), np.ones((5, 2)))
 
@@ -69,6 +79,15 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "a layer of an array": (lambda: am.nn.Dense(4, 2)(np.ones((3, 5))), ("Dense", "3×5")),
     "training": (fit, ("mse", "5×1 and 5×2")),
     "a chained error": (from_another, ("@", "3×4 and 3×2")),
+    "an axis": (lambda: np.swapaxes(X, 0, 9), ("swapaxes", "3×4")),
+    "an axis of a mean": (lambda: np.mean(X, axis=9), ("mean", "3×4")),
+    "weights": (lambda: np.average(X, weights=np.ones(9)), ("average", "3×4 and (9,)")),
+    "an index of floats": (lambda: X[W], ("[ ]", "3×4 and 3×2")),
+    "labels": (
+        lambda: am.nn.cross_entropy(X, np.array([9, 0, 0])),
+        ("cross_entropy", "3×4 and (3,)"),
+    ),
+    "a rule of a rule": (lambda: np.sum(bad_rule(W)).backward(), ("bad_rule", "its gradient")),
     "no gradient": (lambda: no_gradient(), ("@", "3×4 and 3×2")),
     "infinity": (debugged(lambda: np.sum(np.log(P * 2))), ("ln",)),
     "an infinite gradient": (
@@ -138,6 +157,41 @@ def test_what_is_no_error_of_tensors_is_refused() -> None:
         viz.draw(error, view="scalars")
     with pytest.raises(viz.PictureError, match="overlay="):
         viz.draw(error, overlay="memory")
+
+
+def test_an_error_that_was_handled_is_not_drawn() -> None:
+    def handled() -> Any:
+        try:
+            X @ W
+        except am.ShapeError:
+            raise ValueError("of my own") from None
+
+    with pytest.raises(viz.PictureError, match="no operation on tensors"):
+        viz.draw(raise_error(handled))
+
+
+def test_folds_are_not_blamed() -> None:
+    class Wrong(am.nn.Module):
+        def __init__(self) -> None:
+            self.first = am.nn.Dense(4, 3)
+
+        def forward(self, x: Any, z: Any) -> Any:
+            return (np.tanh(self.first(x)) * z) @ np.ones((5, 5))
+
+    x, z = am.tensor(np.ones((2, 4))), am.tensor(np.ones((2, 3)), name="z")
+    error = raise_error(lambda: Wrong()(x * 2, z))
+    for options in ({"open": 0}, {"limit": 4}, {}):
+        picture = viz.draw(error, **options).picture
+        (failed,) = [box for box in picture.boxes if box.role == "failed"]
+        assert failed.lines == ("@", "2×3 and 5×5")
+        lit = [arrow for arrow in picture.arrows if arrow.lit]
+        assert lit and all(arrow.head == failed.id for arrow in lit)
+    y = am.tensor(np.ones((2, 4)))
+    for _ in range(40):
+        y = y @ np.ones((4, 4))
+    picture = viz.draw(raise_error(lambda: y @ np.ones((3, 3))), limit=6).picture
+    (failed,) = [box for box in picture.boxes if box.role == "failed"]
+    assert failed.lines == ("@", "2×4 and 3×3")
 
 
 def test_a_long_text_is_cut() -> None:

@@ -51,7 +51,7 @@ def path_picture(
         drawn = {box.id for box in picture.boxes if leaf and leaf in (box.id, box.copy_of)}
         head = box_of.get(steps[0].operation.serial) if steps else None
         near = (a.tail for a in picture.arrows if a.head == head and a.tail in drawn)
-        first = next(near, leaf)
+        first = next(near, None)  # a fold may hold it
     part_of = {box: part for part, box in view.box_of_part.items()}
     boxes, before, output = {first}, first, 0
     lit: dict[int, str] = {}

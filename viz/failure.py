@@ -19,7 +19,7 @@ from autograd_mini.core.absent import Absent
 from autograd_mini.core.contexts import serials
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
-from autograd_mini.core.record import Record, Scope
+from autograd_mini.core.record import Record
 from autograd_mini.core.tensor import Tensor
 
 from .errors import PictureError
@@ -34,6 +34,12 @@ PACKAGE: Final = Path(getfile(Tensor)).parents[1]
 
 ROOMS: Final = ("ops", "nn/losses.py", "nn/layers.py", "core/methods.py")
 """Where the operations, losses, layers and methods are whose checks raise errors."""
+
+PYTHON: Final = Path(getfile(getfile)).parent
+"""Frames of code in this folder are those of Python's own library."""
+
+CHECKS: Final = "autograd_mini.nn.operands"
+"""The module of the checks of labels and other arguments."""
 
 RULES: Final = frozenset({"_look_at_rule", "apply_vjp", "_apply_jvp"})
 """Functions that apply the rules of derivatives."""
@@ -91,7 +97,7 @@ def _chained_errors(error: BaseException) -> Iterator[BaseException]:
         if one is not None and id(one) not in seen:
             seen.add(id(one))
             yield one
-            waiting += [*getattr(one, "exceptions", ()), one.__cause__, one.__context__]
+            waiting += [*getattr(one, "exceptions", ()), one.__cause__]
 
 
 Found = tuple[Tensor, bool, tuple[Any, ...]]
@@ -101,49 +107,68 @@ Found = tuple[Tensor, bool, tuple[Any, ...]]
 def _find_failure(error: BaseException) -> Found | None:
     """Return the operation that failed; None if no operation on tensors did.
 
-    The deepest frame that applies a primitive knows it best. Errors of checks before it, as for a
-    target of another shape, come from an operation, loss or layer that looks at its arguments. If
-    it called a function of the user that raised the error, it did not fail itself.
+    A rule of a derivative belongs to its operation. Otherwise the deepest frame that applies a
+    primitive knows it best. Errors of checks before it, as for a target of another shape, come from
+    an operation or loss, the outermost of several, or else from a layer, the innermost one. If it
+    called a function of the user that raised the error, it did not fail itself.
     """
     frames = list(_frames_of(error))
-    for frame in reversed(frames):
+    ours = [frame for frame in frames if _is_of_library(frame)]
+    for frame in ours:
+        vertex = frame.f_locals.get("vertex")
+        if frame.f_code.co_name in RULES and isinstance(vertex, (Tensor, Record)):
+            return (vertex if isinstance(vertex, Tensor) else vertex.output(0)), True, ()
+    for frame in reversed(ours):
         inside = frame.f_locals
-        if not _is_of_library(frame):
-            continue
-        vertex = inside.get("vertex")
-        if frame.f_code.co_name == "_look_at_rule" and isinstance(vertex, (Tensor, Record)):
-            tensor = vertex if isinstance(vertex, Tensor) else vertex.output(0)
-            return tensor, True, ()
         primitive = inside.get("primitive")
-        if isinstance(primitive, Primitive):
+        if isinstance(primitive, Primitive) and not _is_check(primitive):
             given = inside.get("operands") or [inside[k] for k in ("a", "b") if k in inside]
             result = inside.get("results")
             if isinstance(result, Tensor):
                 return result, True, ()
             if any(isinstance(x, (Tensor, np.ndarray)) for x in given):
-                scope = inside.get("scope")
-                name, symbol = primitive.name, primitive.symbol
-                return _stand_in(name, symbol, given, scope), False, tuple(given)
-    for frame in reversed(frames):
-        if not _is_of_library(frame):
-            if "site-packages" not in frame.f_code.co_filename:
-                return None  # the user's own function raised it
-            continue
-        code = frame.f_code
-        place = Path(code.co_filename).relative_to(PACKAGE)
-        if not any(place.is_relative_to(room) for room in ROOMS) or code.co_name == "__call__":
-            continue
-        taken = tuple(frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount])
-        arrays = [x for x in taken if isinstance(x, (Tensor, np.ndarray))]
-        private = code.co_name.startswith("_") and not code.co_name.startswith("__")
-        if not arrays or private:
-            continue
-        name = code.co_name.removesuffix("_function").strip("_")
-        if name == "forward":
-            name, taken = type(taken[0]).__name__, taken[1:]
-        row = PRIMITIVES.get(name)
-        return _stand_in(name, row.symbol if row else name, taken), False, tuple(arrays)
-    return None
+                return _stand_in(primitive.name, primitive.symbol, given), False, tuple(given)
+    known = [frame for frame in ours if _checks_arrays(frame)]
+    functions = [frame for frame in known if frame.f_code.co_name != "forward"]
+    if not known:
+        return None
+    frame = functions[0] if functions else known[-1]
+    if any(map(_is_of_user, frames[frames.index(frame) :])):
+        return None
+    taken, name = _arguments_of(frame), frame.f_code.co_name.removesuffix("_function").strip("_")
+    if not functions:
+        name, taken = type(taken[0]).__name__, taken[1:]
+    row = PRIMITIVES.get(name)
+    arrays = tuple(x for x in taken if isinstance(x, (Tensor, np.ndarray)))
+    return _stand_in(name, row.symbol if row else name, arrays), False, arrays
+
+
+def _is_check(primitive: Primitive) -> bool:
+    """Is it a check of a loss, which is an operation only so that it is compiled too?"""
+    return str(getattr(primitive.forward, "__module__", "")).startswith(CHECKS)
+
+
+def _arguments_of(frame: FrameType) -> list[Any]:
+    """Return the present values of a function's parameters."""
+    code = frame.f_code
+    return [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+
+
+def _checks_arrays(frame: FrameType) -> bool:
+    """Is it an operation, loss, layer or method that was given an array?"""
+    name = frame.f_code.co_name
+    place = Path(frame.f_code.co_filename).relative_to(PACKAGE)
+    private = name == "__call__" or (name.startswith("_") and not name.startswith("__"))
+    if private or not any(place.is_relative_to(room) for room in ROOMS):
+        return False
+    return any(isinstance(x, (Tensor, np.ndarray)) for x in _arguments_of(frame))
+
+
+def _is_of_user(frame: FrameType) -> bool:
+    """Is it a frame of neither this library, an installed one, nor Python's?"""
+    file = frame.f_code.co_filename
+    installed = "site-packages" in file or Path(file).is_relative_to(PYTHON)
+    return not installed and not _is_of_library(frame)
 
 
 def _is_of_library(frame: FrameType) -> bool:
@@ -159,14 +184,15 @@ def _frames_of(error: BaseException) -> Iterator[FrameType]:
         trace = trace.tb_next
 
 
-def _stand_in(name: str, symbol: str, given: Sequence[Any], scope: Scope | None = None) -> Tensor:
+def _stand_in(name: str, symbol: str, given: Sequence[Any]) -> Tensor:
     """Return a tensor for the result that an operation does not have; only arrays are operands."""
     tensor = Tensor()
     tensor._value = Absent((), np.dtype(float))
     tensor._requires_grad = False
-    tensor._primitive = replace(PRIMITIVES["alias"], name=name, symbol=symbol, listed=False)
+    unlike = f"{name}, which failed"  # it is not joined with others of its name
+    tensor._primitive = replace(PRIMITIVES["alias"], name=unlike, symbol=symbol, listed=False)
     tensor._operands = tuple(x for x in given if isinstance(x, (Tensor, np.ndarray)))
-    tensor._params, tensor._scope = {}, scope
+    tensor._params, tensor._scope = {}, None
     tensor.serial = next(serials)
     tensor.grad = tensor.name = None
     return tensor
@@ -190,30 +216,30 @@ def _mark_failure(
     given: tuple[Any, ...],
 ) -> Picture:
     """Mark the operation that failed, its operands, and write the error in place of its result."""
-    box = next((b for part, b in view.box_of_part.items() if failed.op in part.operations), None)
+    found = [(part, b) for part, b in view.box_of_part.items() if failed.op in part.operations]
+    part, box = found[0] if found else (None, None)
+    alone = part is not None and part.kind == "operation"
+    name = "" if failed.op is None else failed.op.type
     ends = {b for y, b in view.box_of_output if y is failed or y.serial == failed.serial}
-    words = _error_lines(error)
-    rule = any(
-        frame.f_code.co_name in RULES and _is_of_library(frame) for frame in _frames_of(error)
-    )
+    inside = [frame.f_code.co_name for frame in _frames_of(error) if _is_of_library(frame)]
+    rule = () if RULES.isdisjoint(inside) else ("its gradient",)
     for place, one in enumerate(picture.boxes):
         if one.id == box:
-            lines = one.lines
-            if not made:
-                lines = (*lines, " and ".join(map(_describe_operand, given)))
-            if rule:
-                lines = (*lines, "its gradient")
-            picture.boxes[place] = replace(one, role="failed", lines=lines, first=True)
+            lines = one.lines if alone else (*one.lines, f"in it: {name}")
+            shapes = () if made else (" and ".join(map(_describe_operand, given)),)
+            picture.boxes[place] = replace(
+                one, role="failed", lines=(*lines, *shapes, *rule), first=True
+            )
         elif one.id in ends:
             picture.boxes[place] = replace(
                 one,
                 role="error",
-                lines=words,
+                lines=_error_lines(error),
                 tooltip=clean_text(str(error), LONGEST_TEXT, MOST_LINES),
                 tensors=(),
             )
     for place, arrow in enumerate(picture.arrows):
-        if arrow.head == box:
+        if alone and arrow.head == box:
             picture.arrows[place] = replace(arrow, lit="failed")
     return picture
 
