@@ -464,6 +464,16 @@ def test_jumps_that_are_meant_are_not_rounding(
     assert state(f, x, grad=lambda x: 2.2 * x / size) != "ok"
 
 
+@pytest.mark.parametrize("distance", [0.001, 0.006, 0.009, -0.009, -0.02])
+def test_a_zero_near_a_jump_is_right(distance: float) -> None:
+    x = np.linspace(-2.0, 2.0, 12)
+    x[5] = 1.0 + distance
+    assert state(lambda x: np.sum(np.abs(x) < 1.0) + 0.0, x, grad=np.zeros_like) == "ok"
+    wrong = np.zeros(12)
+    wrong[5] = 0.1
+    assert state(lambda x: np.sum(np.abs(x) < 1.0) + 0.0, x, grad=lambda x: wrong) != "ok"
+
+
 def test_a_jump_at_one_entry_does_not_make_a_check_slow() -> None:
     x = np.random.default_rng(0).normal(size=1000)
     calls, said = calls_and_state(

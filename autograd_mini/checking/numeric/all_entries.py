@@ -312,8 +312,9 @@ def _slopes_hold(probe: Probe, found: list[Findings], steps: list[np.ndarray]) -
 def _confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> None:
     """Check at wider and narrower steps that entries of 0 hide no feature between the steps.
 
-    An entry that no step changes is 0: a sign, a dead unit. An entry that changes like the square
-    of the step, or a higher power, has slope 0 too. The others stay doubtful.
+    An entry that no step changes is 0: a sign, a dead unit. So is one that jumps or bends only at
+    the widest step, on one side. An entry that changes like the square of the step, or a higher
+    power, has slope 0 too. The others stay doubtful.
 
     Args:
         findings: first estimates of one input.
@@ -329,7 +330,7 @@ def _confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> N
     still, falling = np.ones(len(places), bool), np.ones(len(places), bool)
     seen, before = np.zeros(len(places), int), np.full(len(places), np.inf)
     shares = np.full(len(places), np.nan)
-    for steps in _narrowing_steps(size[places]):
+    for number, steps in enumerate(_narrowing_steps(size[places])):
         open_ = np.flatnonzero((still | falling) & (steps > 0))
         if not len(open_):
             continue
@@ -338,7 +339,8 @@ def _confirm_zeros(findings: Findings, moved: InputMover, size: np.ndarray) -> N
         change[~np.isfinite(change)] = np.inf
         slope, rest = change / found.up, NOISE * EPSILON * found.size
         plain = (change > rest) & np.isfinite(change)  # larger than rounding
-        still[open_] &= change == 0
+        unmoved = np.minimum(np.abs(found.above), np.abs(found.below)) == 0
+        still[open_] &= unmoved if number == 0 else change == 0  # stairs would jump on both sides
         share = slope / before[open_]  # ratio to the slope before; constant for a power
         alike = ~(np.abs(np.log(share / shares[open_])) > LIKE_A_POWER)
         falling[open_] &= ~plain | ((share <= 0.1) & alike)
