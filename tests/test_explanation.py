@@ -155,6 +155,9 @@ def test_folded_scopes_and_shared_leaves_are_lit() -> None:
         assert sum(arrow.lit == "path" for arrow in picture.arrows) == len(path.steps) + 1
     with pytest.raises(viz.PictureError, match="view='scalars'"):
         viz.draw(both, view="scalars")
+    for options in ({"overlay": "memory"}, {"sample": [1.0]}):
+        with pytest.raises(viz.PictureError, match="is not for an error or an explanation"):
+            both.draw(**options)
 
 
 def test_a_path_is_always_told() -> None:

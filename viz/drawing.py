@@ -273,13 +273,10 @@ def draw(
     alone = view in ("compiled", "neurons") or isinstance(subject, BaseException)
     graph = None if alone else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
-    explained = _explained_path(subject)
-    if explained is not None:
-        picture = _draw_path(explained, view, limit, direction, title, open)
-    elif isinstance(subject, BaseException):
-        if overlay:
-            raise PictureError("overlay= is not for an error, whose last operation has no result")
-        picture = _draw_error(subject, view, limit, direction, title, open)
+    marked = _find_marked_drawing(subject)
+    if marked is not None:
+        _refuse_options_of_graphs(view, overlay=overlay, sample=sample)
+        picture = marked(subject, limit, direction or "TB", title, open)
     elif view == "compiled":
         picture = compiled_picture(subject, limit, direction or "TB", title)
     elif view == "neurons" or (view is None and graph is None):
@@ -290,40 +287,32 @@ def draw(
     return Drawing(picture, engine, theme or "auto", facts)
 
 
-def _explained_path(subject: object) -> Any:
-    """Return an explanation of a derivative, of which the first path is drawn; else None."""
+def _find_marked_drawing(subject: object) -> Callable[..., Picture] | None:
+    """Return what draws an error, or the path of an explanation; None for other subjects.
+
+    Both are imported here, since few programs need them.
+    """
+    if isinstance(subject, BaseException):
+        from .failure import failure_picture
+
+        return failure_picture
     module = sys.modules.get("autograd_mini.explanation")  # without it there is no explanation
-    return subject if module is not None and isinstance(subject, module.Explanation) else None
+    if module is None or not isinstance(subject, module.Explanation):
+        return None
+    from .explained_path import path_picture
+
+    return path_picture
 
 
-def _draw_path(
-    explained: Any,
-    view: View | None,
-    limit: int | None,
-    direction: Direction | None,
-    title: str | None,
-    open: Open,
-) -> Picture:
+def _refuse_options_of_graphs(view: View | None, **options: object) -> None:
+    """Refuse another view, and measures, of an error or an explanation."""
     if view not in (None, "operations"):
-        raise PictureError(f"an explanation is drawn as operations, not in view={view!r}")
-    from .explained_path import path_picture  # imported here, since few programs need it
-
-    return path_picture(explained, limit, direction or "TB", title, open)
-
-
-def _draw_error(
-    error: BaseException,
-    view: View | None,
-    limit: int | None,
-    direction: Direction | None,
-    title: str | None,
-    open: Open,
-) -> Picture:
-    if view not in (None, "operations"):
-        raise PictureError(f"an error is drawn as operations, not in view={view!r}")
-    from .failure import failure_picture  # imported here, since few programs need it
-
-    return failure_picture(error, limit, direction or "TB", title, open)
+        raise PictureError(
+            f"an error or an explanation is drawn as operations, not in view={view!r}"
+        )
+    for name, given in options.items():
+        if given is not None and not (isinstance(given, (list, tuple, str)) and not given):
+            raise PictureError(f"{name}= is not for an error or an explanation; leave it out")
 
 
 def _refuse_options_of_operations(view: View | None, **options: object) -> None:
