@@ -16,6 +16,8 @@ from .texts import format_number
 if TYPE_CHECKING:
     from autograd_mini.explanation import Explanation, Step
 
+    from .graphs.operations import OperationsView
+
 
 def path_picture(
     explained: Explanation,
@@ -43,15 +45,8 @@ def path_picture(
     if not explained.paths:
         return picture
     box_of = {op.serial: box for part, box in view.box_of_part.items() for op in part.operations}
-    made, steps = explained.tensor.op, explained.paths[0].steps
-    if made is not None:
-        first = box_of.get(made.serial)
-    else:  # a shared leaf may be drawn several times
-        leaf = view.box_of_leaf.get(key(explained.tensor))
-        drawn = {box.id for box in picture.boxes if leaf and leaf in (box.id, box.copy_of)}
-        head = box_of.get(steps[0].operation.serial) if steps else None
-        near = (a.tail for a in picture.arrows if a.head == head and a.tail in drawn)
-        first = next(near, None)  # a fold may hold it
+    steps = explained.paths[0].steps
+    first = _find_first_box(explained, picture, view, box_of)
     part_of = {box: part for part, box in view.box_of_part.items()}
     boxes, before, output = {first}, first, 0
     lit: dict[int, str] = {}
@@ -82,6 +77,19 @@ def path_picture(
         if one.id in boxes:
             picture.boxes[place] = replace(one, lit=True)
     return picture
+
+
+def _find_first_box(
+    explained: Explanation, picture: Picture, view: OperationsView, box_of: dict[int, str]
+) -> str | None:
+    """Return the box from which the first path starts; None if a fold holds its leaf."""
+    made, steps = explained.tensor.op, explained.paths[0].steps
+    if made is not None:
+        return box_of.get(made.serial)
+    leaf = view.box_of_leaf.get(key(explained.tensor))  # a shared leaf may be drawn several times
+    drawn = {box.id for box in picture.boxes if leaf and leaf in (box.id, box.copy_of)}
+    head = box_of.get(steps[0].operation.serial) if steps else None
+    return next((a.tail for a in picture.arrows if a.head == head and a.tail in drawn), None)
 
 
 def _find_arrow(
