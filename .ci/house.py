@@ -132,7 +132,7 @@ def count_any(tree: ast.Module, names: set[str]) -> int:
 
 # ── imports ──────────────────────────────────────────────────────────────────────────────────────
 def imports_of(name: str, path: Path, tree: ast.Module, known: set[str]) -> set[str]:
-    """Return the modules that a module imports anywhere, in functions and for types too."""
+    """Return the modules that a module imports anywhere: in functions, for types, by a name."""
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
     found = set()
     for node in ast.walk(tree):
@@ -145,6 +145,11 @@ def imports_of(name: str, path: Path, tree: ast.Module, known: set[str]) -> set[
             for alias in node.names:
                 inside = f"{whole}.{alias.name}"
                 found.add(inside if inside in known else whole)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            written = node.args[0]
+            parts = written.values if isinstance(written, ast.JoinedStr) else [written]
+            constants = (p.value if isinstance(p, ast.Constant) else name for p in parts)
+            found.add("".join(map(str, constants)))
     return {m for m in found if m in known} - {name}
 
 

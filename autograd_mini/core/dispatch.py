@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from ..ops.unsupported import CURE, why
 from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
 from .primitive import implements
 from .record import value_of
-from .table import table
+from .table import later, table
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def _function_name(function: Callable[..., object]) -> str:
 def _bring_in_scipy(ufunc: Callable[..., object]) -> None:
     """Fill the table with SciPy's ufuncs when the first unknown one meets a tensor."""
     if ufunc not in table and "scipy.special" in sys.modules:
-        import_module("autograd_mini.ops.special")
+        later["scipy.special"]()
 
 
 @implements("__array_ufunc__")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from importlib import import_module
 from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import ConversionError, UnsupportedError
-from .table import table
+from .table import later, table
 from .visible import show_text
 
 
@@ -134,10 +133,9 @@ def _advice_for_conversion() -> str:
 
 def _cure_for_scipy(name: str) -> str:
     """Name what records in place of a SciPy function, given as linalg.norm."""
-    special = import_module("autograd_mini.ops.special")
     package, _, function = name.partition(".")
     about = f"SciPy's {function} takes arrays only"
-    if package == "special" and function in special.__all__:
+    if package == "special" and function in later["scipy.special"]().__all__:
         return f"{about}, so call am.special.{function}, which records"
     space = {"linalg": np.linalg, "fft": np.fft, "integrate": np}.get(package)
     if getattr(space, function, None) in table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,9 @@ Axis = int | tuple[int, ...] | None
 
 table: Final[dict[Any, Callable[..., Any]]] = {}
 """NumPy function (or our name, where NumPy has none) → ours; the modules of `ops` fill it."""
+
+later: Final[dict[str, Callable[[], ModuleType]]] = {}
+"""Another library's module → what imports our functions for it, and so enters them in the table."""
 
 
 def numpy_functions(*names: str) -> tuple[object, ...]:

@@ -4,6 +4,9 @@ A primitive takes one canonical form; the function over it, entered in the table
 function or a name of ours, accepts every argument form and normalises it at this border.
 """
 
+from importlib import import_module
+
+from ..core.table import later
 from . import (
     activations,
     calculus,
@@ -65,3 +68,5 @@ __all__ = [
     "solving",
     "statistics",
 ]
+
+later["scipy.special"] = lambda: import_module(f"{__name__}.special")
