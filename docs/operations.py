@@ -37,7 +37,8 @@ SPECIAL_ROWS = import_module("autograd_mini.ops.special")
 PAGE = Path(__file__).with_name("operations.md")
 SPECIAL = ("bessel", "exponentials", "gammas")
 SPACES = (
-    ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft), ("scipy.special", special),
+    ("np", np), ("np.linalg", np.linalg), ("np.fft", np.fft),
+    ("np.lib.stride_tricks", np.lib.stride_tricks), ("scipy.special", special),
 )  # fmt: skip
 GRADIENT = re.compile(r"∂[^\s:]*:|No gradient|(?<=[.;,] )(?:The|the|Its|its|a tensor's) gradient")
 HEAD = """\

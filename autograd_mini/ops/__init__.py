@@ -36,6 +36,7 @@ from . import (
     singular_values,
     solving,
     statistics,
+    windows,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "singular_values",
     "solving",
     "statistics",
+    "windows",
 ]
 
 later["scipy.special"] = lambda: import_module(f"{__name__}.special")

@@ -49,6 +49,10 @@ CALLS: dict[Any, tuple[Call, ...]] = {
               Call(X, 1, axis=(0, -1)),
               Call(M, (1, 2), axis=1), Call(M, (1, 3), (0, 0)), Call(INTS, 1), Call(EMPTY, 1, 0),
               Call(S, 1), Call(C, 1, -1), Call(X, np.array([1, 2]), [0, 1])),
+    np.lib.stride_tricks.sliding_window_view: (
+        Call(V, 3), Call(V, (2,), 0), Call(M, (2, 3)), Call(X, 2, axis=1), Call(X, (2, 2), (0, 2)),
+        Call(M, (2, 2), axis=(0, -2)), Call(S, ()), Call(INTS, (3, 1)), Call(C, 2, -1),
+        Call(V, 0), Call(V, np.array([4])), Call(EMPTY, 2, 0)),
     np.flip: (Call(M), Call(M, 0), Call(X, axis=(0, -1)), Call(S), Call(X, ())),
     np.fliplr: (Call(M), Call(X)),
     np.flipud: (Call(M), Call(V)),
