@@ -88,6 +88,8 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         ("cross_entropy", "3×4 and (3,)"),
     ),
     "a rule of a rule": (lambda: np.sum(bad_rule(W)).backward(), ("bad_rule", "its gradient")),
+    "an einsum": (lambda: np.einsum("ijk,jk", X, W), ("einsum", "3×4 and 3×2")),
+    "a hook": (lambda: call_bad_hook(np.tanh(W)), ("tanh", "its hook")),
     "no gradient": (lambda: no_gradient(), ("@", "3×4 and 3×2")),
     "infinity": (debugged(lambda: np.sum(np.log(P * 2))), ("ln",)),
     "an infinite gradient": (
@@ -95,6 +97,11 @@ CASES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         ("√", "its gradient"),
     ),
 }
+
+
+def call_bad_hook(y: Any) -> Any:
+    y.register_hook(lambda g: g[7])
+    np.sum(y).backward()
 
 
 def no_gradient() -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from inspect import getfile
+from inspect import CO_VARARGS, getfile
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -41,8 +41,9 @@ PYTHON: Final = Path(getfile(getfile)).parent
 CHECKS: Final = "autograd_mini.nn.operands"
 """The module of the checks of labels and other arguments."""
 
-RULES: Final = frozenset({"_look_at_rule", "apply_vjp", "_apply_jvp"})
-"""Functions that apply the rules of derivatives."""
+RULES: Final = dict.fromkeys(("_look_at_rule", "apply_vjp", "_apply_jvp"), "its gradient")
+RULES["_call_hook"] = "its hook"
+"""Functions that apply the rule of an operation's derivative, or its hook → what failed."""
 
 LONGEST: Final = 60
 """Characters in a line of an error's text."""
@@ -117,7 +118,8 @@ def _find_failure(error: BaseException) -> Found | None:
     for frame in ours:
         vertex = frame.f_locals.get("vertex")
         if frame.f_code.co_name in RULES and isinstance(vertex, (Tensor, Record)):
-            return (vertex if isinstance(vertex, Tensor) else vertex.output(0)), True, ()
+            found = vertex if isinstance(vertex, Tensor) else vertex.output(0)
+            return None if found.op is None else (found, True, ())  # a leaf's hook failed
     for frame in reversed(ours):
         inside = frame.f_locals
         primitive = inside.get("primitive")
@@ -149,9 +151,13 @@ def _is_check(primitive: Primitive) -> bool:
 
 
 def _arguments_of(frame: FrameType) -> list[Any]:
-    """Return the present values of a function's parameters."""
+    """Return the present values of a function's positional parameters, those of `*args` too."""
     code = frame.f_code
-    return [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    found = [frame.f_locals.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_flags & CO_VARARGS:
+        name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+        found += frame.f_locals.get(name, ())
+    return found
 
 
 def _checks_arrays(frame: FrameType) -> bool:
@@ -222,7 +228,7 @@ def _mark_failure(
     name = "" if failed.op is None else failed.op.type
     ends = {b for y, b in view.box_of_output if y is failed or y.serial == failed.serial}
     inside = [frame.f_code.co_name for frame in _frames_of(error) if _is_of_library(frame)]
-    rule = () if RULES.isdisjoint(inside) else ("its gradient",)
+    rule = tuple(RULES[name] for name in inside if name in RULES)[:1]
     for place, one in enumerate(picture.boxes):
         if one.id == box:
             lines = one.lines if alone else (*one.lines, f"in it: {name}")
