@@ -36,6 +36,9 @@ MOST_STEPS = 10_000
 NUMBERS_PER_STEP = 1_000
 """So many numbers count as much as one operand."""
 
+SHOWN_STEPS = 8
+"""Steps that are written at each end of a path; those between them are counted."""
+
 LONGEST_COUNT = 15
 """Digits of a count that is written in full."""
 
@@ -75,7 +78,31 @@ class Path:
     share: float
 
     def __str__(self) -> str:
-        return "\n".join(f"    {step.text}" for step in self.steps)
+        """Write the steps, of a long path both ends."""
+        return "\n".join(
+            f"    {item if isinstance(item, str) else item.text}" for item in self._shorten()
+        )
+
+    @property
+    def product(self) -> str:
+        """The share as a product of local derivatives; empty if they are not single numbers."""
+        factors = [step.factor for step in self.steps]
+        if len(factors) < 2 or None in factors:
+            return ""
+        parts = (x if isinstance(x, str) else _write_factor(x.factor or 0) for x in self._shorten())
+        return " · ".join("…" if part.startswith("…") else part for part in parts)
+
+    def _shorten(self) -> list[Step | str]:
+        """Return the steps; in a long path a text stands for those in the middle."""
+        between = len(self.steps) - 2 * SHOWN_STEPS
+        if between < 2:
+            return list(self.steps)
+        text = f"… {between:,} more operations"
+        factors = [step.factor for step in self.steps[SHOWN_STEPS:-SHOWN_STEPS]]
+        if None not in factors:
+            product = math.prod(f for f in factors if f is not None)
+            text += f", together {_write(product)} times as much"
+        return [*self.steps[:SHOWN_STEPS], text, *self.steps[-SHOWN_STEPS:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +143,7 @@ class Explanation:
             head += f": near there, {name} changes {_write(self.derivative)} times as much"
         lines = [f"{head}."]
         for number, path in enumerate(self.paths, 1):
-            factors = [step.factor for step in path.steps]
-            product = ""
-            if len(factors) > 1 and all(f is not None for f in factors):
-                product = " = " + " · ".join(_write_factor(f) for f in factors if f is not None)
+            product = f" = {path.product}" if path.product else ""
             lines += ["", f"Path {number}: its share is {_write(path.share)}{product}", str(path)]
         if self.others:
             lines += ["", f"{_write_count(self.others)}: {_write(self.rest)} together"]
@@ -208,8 +232,10 @@ def _explain_element(
 
 
 def _tell_path(path: Path) -> Path:
-    """Return a path with the text of its steps, while the numbers are those of the derivative."""
-    return replace(path, steps=tuple(replace(s, text=_describe_step(s)) for s in path.steps))
+    """Return a path with the texts that it shows, while the numbers are those of the derivative."""
+    texts = {id(s): _describe_step(s) for s in path._shorten() if isinstance(s, Step)}
+    steps = (replace(s, text=texts[id(s)]) if id(s) in texts else s for s in path.steps)
+    return replace(path, steps=tuple(steps))
 
 
 def _is_whole(x: object) -> bool:

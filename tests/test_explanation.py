@@ -252,3 +252,20 @@ def test_large_tensors_cost_no_more_steps_than_time() -> None:
     assert len(found.paths) + found.others == 2**20
     total = sum(path.share for path in found.paths) + found.rest
     assert total == pytest.approx(found.derivative)
+
+
+def test_the_middle_of_a_long_path_is_counted() -> None:
+    w = am.tensor(0.5, requires_grad=True, name="w")
+    x: Any = w
+    for _ in range(40):
+        x = np.tanh(x)
+    explained = am.explain(x, w)
+    (path,) = explained.paths
+    factors = [step.factor for step in path.steps]
+    lines = str(path).splitlines()
+    assert len(factors) == 40
+    assert len(lines) == 17
+    assert f"… 24 more operations, together {np.prod(factors[8:-8]):.4g} times as much" in lines[8]
+    assert path.product.count(" · ") == 16
+    assert path.product.split(" · ")[8] == "…"
+    assert str(am.explain(np.tanh(np.tanh(w)), w)).count("tanh gives") == 2
