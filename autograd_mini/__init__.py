@@ -151,7 +151,6 @@ if not TYPE_CHECKING:  # they would take any name for one of ours
             return import_module(f"{__name__}.compiler").compile
         if name == "viz":
             return import_module(f"{__name__}.display").import_viz()
-        import numpy
+        from .other_names import unknown_name
 
-        cure = f"; use np.{name}, which records" if hasattr(numpy, name) else ""
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{cure}")
+        raise unknown_name(__name__, name, __dir__())

@@ -10,6 +10,8 @@
 3
 """
 
+from typing import TYPE_CHECKING
+
 from .layers import MLP, Dense, Dropout, Sequential
 from .losses import accuracy, binary_cross_entropy, cross_entropy, hinge, mse
 from .module import Module
@@ -33,3 +35,12 @@ __all__ = [
 def __dir__() -> list[str]:
     """List the public names."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
+if not TYPE_CHECKING:  # it would take any name for one of ours
+
+    def __getattr__(name: str) -> None:
+        """Say what another library's name is called here."""
+        from ..other_names import unknown_name
+
+        raise unknown_name(__name__, name, __all__)

@@ -9,6 +9,8 @@
 0.76
 """
 
+from typing import TYPE_CHECKING
+
 from .optimizer import (
     SGD,
     Adam,
@@ -43,3 +45,12 @@ __all__ = [
 def __dir__() -> list[str]:
     """List the public names."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
+if not TYPE_CHECKING:  # it would take any name for one of ours
+
+    def __getattr__(name: str) -> None:
+        """Say what another library's name is called here."""
+        from ..other_names import unknown_name
+
+        raise unknown_name(__name__, name, __all__)
