@@ -15,9 +15,9 @@ from pass_programs import Builder
 
 import autograd_mini as am
 from autograd_mini.compiler.fused_ops import add_n, declare_operation
+from autograd_mini.compiler.passes import vectorize as packing
+from autograd_mini.compiler.passes.vectorize import vectorize_scalars
 from autograd_mini.compiler.program import Instruction, Operand, Program, Value
-from autograd_mini.compiler.scalars import vectorize as packing
-from autograd_mini.compiler.scalars.vectorize import vectorize_scalars
 
 
 class ScalarBuilder(Builder):

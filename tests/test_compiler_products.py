@@ -8,8 +8,12 @@ import pytest
 import autograd_mini as am
 from autograd_mini.compiler.arguments import Result
 from autograd_mini.compiler.passes import optimize_program
-from autograd_mini.compiler.passes.sums import factor_products, fuse_matmul
-from autograd_mini.compiler.passes.updates import fuse_scatter_add, join_optimizer_updates
+from autograd_mini.compiler.passes.algebra import factor_products
+from autograd_mini.compiler.passes.fusion import (
+    fuse_matmul,
+    fuse_scatter_add,
+    join_optimizer_updates,
+)
 from autograd_mini.compiler.pipeline import call_traced
 from autograd_mini.compiler.trace import Tracer
 

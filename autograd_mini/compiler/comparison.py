@@ -28,7 +28,6 @@ from .expressions import is_view
 from .guards import content_of, has_same_bits, is_identical
 from .program import Instruction, Operand, Program, Value
 from .trace import Tracer
-from .writer import is_draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +219,7 @@ class Check:
         self._leaves = list(executable.program.leaves.values())
         self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
         steps = [*executable.program.instructions, *executable.recorded.instructions]
-        drawn = {id(g): g for s in steps if is_draw(s) for g in (s.params["generator"],)}
+        drawn = {id(g): g for s in steps if s.is_draw for g in (s.params["generator"],)}
         self._generators = list(drawn.values())
         self._states = self._generator_states()
         self.difference: str | None = None

@@ -37,10 +37,9 @@ from .arguments import (
 )
 from .comparison import DUE, VARYING, Check, as_it_is
 from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
-from .executable import Executable
+from .executable import Executable, Turn, have_writers, run_in_turn, turn_of
 from .graphs import ProgramOperation, graph_of
 from .guards import Condition
-from .locks import Turn, have_writers, run_in_turn, turn_of
 from .pipeline import Call, call_traced, compile_call, run_uncollected, trace_first_call
 from .program import Program
 from .trace import Tracer

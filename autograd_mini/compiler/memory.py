@@ -195,7 +195,7 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
     wanted = tuple(new_of[x] for x in states)
     for step in program.instructions:
         if step.primitive is parts and step.results == wanted:
-            return next(step.values)
+            return step.values[0]
     return None
 
 

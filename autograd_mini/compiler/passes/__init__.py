@@ -10,13 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..program import Program
-from ..scalars.vectorize import vectorize_scalars
-from .algebra import simplify_algebra
+from ..program import Program, has_arrays
+from . import vectorize
+from .algebra import factor_products, flatten_sums, simplify_algebra
 from .cleanup import eliminate_common_subexpressions, eliminate_dead_code, fold_constants
-from .facts import has_arrays
-from .sums import factor_products, flatten_sums, fuse_matmul
-from .updates import fuse_scatter_add, join_optimizer_updates
+from .fusion import fuse_matmul, fuse_scatter_add, join_optimizer_updates
 
 Pass = Callable[[Program], Program]
 
@@ -34,12 +32,14 @@ FUSION_PASSES: Final[tuple[Pass, ...]] = (
     fuse_scatter_add,
     fuse_matmul,
     join_optimizer_updates,
-    vectorize_scalars,
+    vectorize.vectorize_scalars,
 )
 """Passes that make one operation of many, once each, in order."""
-ROUNDING_PASSES: Final = frozenset(
-    {flatten_sums, factor_products, fuse_scatter_add, fuse_matmul, vectorize_scalars}
+ARRAY_PASSES: Final = frozenset(
+    {factor_products, fuse_scatter_add, fuse_matmul, join_optimizer_updates}
 )
+"""Passes for programs with arrays: others are left as they are."""
+ROUNDING_PASSES: Final = frozenset({*FUSION_PASSES} - {join_optimizer_updates})
 """Passes that change the order of sums or products, or the sign of a zero."""
 ROUNDS: Final = 6
 """The largest number of rounds. A pass sees what it has rewritten, so few rounds are needed."""
@@ -55,8 +55,7 @@ def optimize_program(program: Program, fusion: Sequence[Pass] = FUSION_PASSES) -
         program: as recorded; it is not changed.
         fusion: the passes after the cleanup.
     """
-    scalars = len(program.instructions) > LARGE and not has_arrays(program)
-    for _ in range(0 if scalars else ROUNDS):
+    for _ in range(ROUNDS if len(program.instructions) <= LARGE or has_arrays(program) else 0):
         before, count = program, len(program.instructions)
         for clean_up in CLEANUP_PASSES:
             program = clean_up(program)
@@ -64,7 +63,17 @@ def optimize_program(program: Program, fusion: Sequence[Pass] = FUSION_PASSES) -
         if program is before or (count > LARGE and dropped < count // 100):
             break
     for fuse in fusion:
+        if not _may_help(fuse, program):
+            continue
         before, program = program, fuse(program)
         if program is not before and fuse in ROUNDING_PASSES:
             program = replace(program, rounded=True)
     return eliminate_dead_code(program)
+
+
+def _may_help(fuse: Pass, program: Program) -> bool:
+    """Tell whether a program has enough of the arrays or the scalars that a pass is for."""
+    if fuse is vectorize.vectorize_scalars:
+        single = (step.results[0] for step in program.instructions if step.results)
+        return sum(not y.shape for y in single) >= vectorize.FEWEST
+    return fuse not in ARRAY_PASSES or has_arrays(program)

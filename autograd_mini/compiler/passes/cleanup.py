@@ -10,37 +10,34 @@ import warnings
 from collections.abc import Hashable, Mapping
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from ...core.arrays import scalar_if_0d
+from ...core.arrays import Array, scalar_if_0d
 from ...core.contexts import run_quietly
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops.matrices import RAISING
 from ..fused_ops import add_n
-from ..program import Instruction, Operand, Program, Value
-from .facts import primitives_named
+from ..program import (
+    Instruction,
+    Operand,
+    Program,
+    Value,
+    has_shape_and_dtype_of,
+    primitives_named,
+)
 
 COMMUTATIVE: Final = frozenset(
-    (
-        *primitives_named("add", "multiply", "equal", "not_equal", "gcd", "lcm"),
-        *primitives_named("bitwise_and", "bitwise_or", "bitwise_xor"),
-        *primitives_named("logical_and", "logical_or", "logical_xor"),
-    )
+    primitives_named("add multiply equal not_equal gcd lcm bitwise_and bitwise_or bitwise_xor")
+    + primitives_named("logical_and logical_or logical_xor")
 )
 """Primitives whose two operands may change places, bit for bit. `maximum` does not belong here: of
 0.0 and −0.0 it takes the one that its loop happens to prefer."""
-
-
 NUMERIC: Final = frozenset({"true_divide", "divide", "floor_divide", "remainder", "power"})
 """Operations of Python numbers that raise for some."""
-
-
 GROWTH: Final = 4
 """How much larger than its operands a folded result may be."""
-
-
 SMALL: Final = 1024
 """Bytes that any folded result may take."""
 
@@ -59,15 +56,13 @@ def eliminate_dead_code(program: Program) -> Program:
         wanted = results[0] in needed if len(results) == 1 else not needed.isdisjoint(results)
         if wanted or _has_effect(step.primitive) or _may_raise(step):
             kept.append(step)
-            for x in step.operands:
-                if type(x) is Value:
-                    needed.add(x)
+            needed.update(step.values)
     kept.reverse()
     needed.update(leaf for leaf, _ in program.updates)
     leaves = {v: tensor for v, tensor in program.leaves.items() if v in needed}
     constants = {v: array for v, array in program.constants.items() if v in needed}
-    before = (len(program.instructions), len(program.leaves), len(program.constants))
-    if (len(kept), len(leaves), len(constants)) == before:
+    dropped = len(program.instructions) - len(kept) + len(program.leaves) - len(leaves)
+    if not dropped and len(constants) == len(program.constants):
         return program
     return program.with_instructions(kept, leaves=leaves, constants=constants)
 
@@ -104,15 +99,9 @@ def eliminate_common_subexpressions(program: Program) -> Program:
 def _instruction_key(step: Instruction) -> Hashable:
     """Return what instructions that compute the same have in common, and no others."""
     operands = step.operands
-    if len(operands) == 2:
-        a, b = operands
-        first = a if type(a) is Value else _number_key(a)
-        second = b if type(b) is Value else _number_key(b)
-        if step.primitive in COMMUTATIVE and _is_swapped(a, b, step):
-            first, second = second, first
-        key: tuple[Hashable, ...] = (step.primitive, first, second)
-    else:
-        key = (step.primitive, *(x if type(x) is Value else _number_key(x) for x in operands))
+    if len(operands) == 2 and step.primitive in COMMUTATIVE and _is_swapped(*operands, step):
+        operands = operands[::-1]
+    key = (step.primitive, *[x if type(x) is Value else _number_key(x) for x in operands])
     return (key, _param_key(step.params)) if step.params else key
 
 
@@ -131,20 +120,22 @@ def _number_key(number: Operand) -> Hashable:
     return type(number), repr(number)
 
 
-def _param_key(param: Any) -> Hashable:
+def _param_key(param: object) -> Hashable:
     """Return a parameter as something that is equal and hashable where its value is equal."""
     kind = type(param)
-    if kind is int or kind is str or param is None or isinstance(param, (Value, np.dtype)):
+    if kind is int or kind is str or isinstance(param, (Value, np.dtype, type(None))):
         return kind, param
-    if kind is tuple or kind is list:
+    if isinstance(param, (tuple, list)):
         return kind, tuple(map(_param_key, param))
-    if kind is dict:
+    if isinstance(param, dict):
         return kind, tuple((key, _param_key(value)) for key, value in sorted(param.items()))
-    if kind is slice:
+    if isinstance(param, slice):
         return kind, _param_key((param.start, param.stop, param.step))
     if isinstance(param, np.ndarray):
         return kind, _array_key(param)
-    if isinstance(param, (bool, float, complex, np.generic)):
+    if isinstance(param, np.generic):
+        return kind, param.tobytes()
+    if isinstance(param, (bool, float, complex)):
         return kind, repr(param)
     return kind, id(param)  # a function, say: the same object, held by its instruction
 
@@ -154,7 +145,7 @@ def _array_key(array: np.ndarray) -> Hashable:
     return array.dtype, array.shape, array.strides, blake2b(array.tobytes()).digest()
 
 
-def _find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
+def _find_equal_constants(constants: Mapping[Value, Array]) -> dict[Value, Value]:
     """Find for each constant that is held twice the first one like it.
 
     Elements are read only where shape and dtype agree: a data set may be large.
@@ -168,14 +159,7 @@ def _find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
             continue
         seen: dict[Hashable, Value] = {}
         for value in group:
-            array = constants[value]
-            if isinstance(array, np.ndarray):
-                key = _array_key(array)
-            elif isinstance(array, np.generic):
-                key = array.tobytes()
-            else:
-                key = _number_key(array)
-            first = seen.setdefault(key, value)
+            first = seen.setdefault(_param_key(constants[value]), value)
             if first is not value:
                 stand_ins[value] = first
     return stand_ins
@@ -183,9 +167,9 @@ def _find_equal_constants(constants: dict[Value, Any]) -> dict[Value, Value]:
 
 def with_stand_ins(step: Instruction, stand_ins: Mapping[Value, Value]) -> Instruction:
     """Return the instruction with operands replaced, itself if there is nothing to replace."""
-    for x in step.operands:
-        if type(x) is Value and x in stand_ins:
-            return step.with_operands(tuple(_stand_in(y, stand_ins) for y in step.operands))
+    for x in step.values:
+        if x in stand_ins:
+            return step.with_operands(*[_stand_in(y, stand_ins) for y in step.operands])
     return step
 
 
@@ -206,16 +190,13 @@ def fold_constants(program: Program) -> Program:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in program.instructions:
-            for x in step.operands:
-                if type(x) is Value and x not in constants:
-                    kept.append(step)
-                    break
-            else:
+            results = None
+            if all(x in constants for x in step.values):
                 results = run_quietly(partial(_compute_results, step, constants), all="ignore")
-                if results is None:
-                    kept.append(step)
-                else:
-                    constants.update(zip(step.results, results, strict=True))
+            if results is None:
+                kept.append(step)
+            else:
+                constants.update(zip(step.results, results, strict=True))
     if len(kept) == len(program.instructions):
         return program
     return program.with_instructions(kept, constants=constants)
@@ -230,18 +211,15 @@ def _compute_results(
     given = sum(x.nbytes for x in step.values)
     if sum(y.nbytes for y in step.results) > max(SMALL, GROWTH * given):
         return None
-    arrays = [constants[x] if type(x) is Value else x for x in step.operands]
+    values = {x: constants[x] for x in step.values}
     try:
-        results = step.primitive.forward(*arrays, **step.params)
+        step.compute(values)
     except Exception:
         return None
-    results = tuple(map(scalar_if_0d, results if step.primitive.multiple else (results,)))
+    results = tuple(scalar_if_0d(values[y]) for y in step.results)
     fits = all(
-        isinstance(found, (np.ndarray, np.generic))
-        and found.shape == y.shape
-        and found.dtype == y.dtype
-        and not y.weak
-        for y, found in zip(step.results, results, strict=True)
+        isinstance(x, (np.ndarray, np.generic)) and not y.weak and has_shape_and_dtype_of(y, x)
+        for y, x in zip(step.results, results, strict=True)
     )
     return results if fits else None
 

@@ -1,9 +1,13 @@
-"""Updates: many of one rule become one, and a sum at a few places is computed only there.
+"""Fusion: operations that follow each other become one, or many of one rule become one.
 
-An optimizer does the same arithmetic for each parameter. For small parameters the calls cost more
-than the arithmetic. So values, gradients and states are joined: `flat` makes a vector, the rule
-runs once, `parts` cuts the vector. If states and gradients can be next to each other in memory from
-the start, neither of the two copies anything. Results are the same bit for bit.
+Products: sums, biases and updates that follow a matrix product are part of the BLAS call. Rounding
+changes there: BLAS adds in another order, and applies a factor to the sum of products instead of to
+each. Results are within n·eps of those before, n being the number of terms.
+
+Updates: an optimizer does the same arithmetic for each parameter. For small parameters the calls
+cost more than the arithmetic. So values, gradients and states are joined: `flat` makes a vector,
+the rule runs once, `parts` cuts the vector. If states and gradients can be next to each other in
+memory from the start, neither of the two copies anything. Results are the same bit for bit.
 
 Scatter-add: the gradient of indexing is an array of zeros, with the cotangent added at the index.
 If it is added to another array, the zeros are not needed. The result is the same up to the sign of
@@ -13,7 +17,7 @@ to the order of the additions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,14 +26,164 @@ import numpy as np
 from ...core.primitive import PRIMITIVES
 from ...ops.checks import finite
 from ...ops.index_batching import ARRAY
-from ..fused_ops import added_at, flat, parts, picked
-from ..program import Instruction, Operand, Program, Value
-from .cleanup import eliminate_dead_code
-from .facts import Uses, has_arrays
+from ..fused_ops import (
+    accumulated,
+    added_at,
+    affine,
+    column_sums,
+    dot,
+    flat,
+    parts,
+    picked,
+    row_sums,
+)
+from ..program import Instruction, Operand, Program, Uses, Value, has_shape_and_dtype_of
+from .cleanup import eliminate_dead_code, with_stand_ins
 
-LARGEST: Final = 2**14
+REAL: Final = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+SMALL_ARGUMENT: Final = 2**15
+"""Arguments of at most so many elements are copied for every product, larger ones for updates."""
+CHEAP: Final = 2**20
+"""This many bytes may always be kept for an update, else those of four gradients."""
+LONGEST_COLUMN: Final = 2**14
+"""Columns of at most this many elements are summed by BLAS, which adds them one after the other."""
+
+
+def fuse_matmul(program: Program) -> Program:
+    """Put sums, biases and updates into the matrix products to which they belong."""
+    uses = Uses(program)
+    leaves = {new: leaf for leaf, new in program.updates}
+    changed: dict[Value, list[Instruction]] = {}
+    for step in program.instructions:
+        rule = MATMUL_RULES.get(step.operation_name)
+        found = rule(step, uses) if rule else None
+        if found:
+            changed[step.results[0]] = found
+            uses.replace(step, *found)
+    for step in program.instructions:
+        leaf = leaves.get(step.results[0]) if step.results else None
+        update = _fuse_update(step, leaf, uses) if leaf is not None else None
+        if update is not None:
+            changed[step.results[0]] = [update]
+    if changed:
+        kept = _with_changes(program, changed)
+        constants = program.constants | uses.constants
+        program = eliminate_dead_code(program.with_instructions(kept, constants=constants))
+    return _copy_small_arguments(program)
+
+
+def _copy_small_arguments(program: Program) -> Program:
+    """Copy small arguments of products into static memory, so that BLAS calls are prepared."""
+    shown: dict[Value, Value] = {x: x for x in program.inputs if len(x.shape) == 2}
+    wanted: dict[Value, bool] = {}
+    for step in program.instructions:
+        if step.operation_name == "transpose" and step.operands[0] in shown:
+            shown[step.results[0]] = shown[step.operands[0]]
+        elif step.operation_name in ("matmul", "affine", "accumulated"):
+            for x in step.values:
+                if x in shown and x.dtype in REAL:
+                    root = shown[x]
+                    wanted[root] = wanted.get(root, False) or step.primitive is accumulated
+    copied = [x for x in program.inputs if x in wanted and (wanted[x] or x.size <= SMALL_ARGUMENT)]
+    if not copied:
+        return program
+    held = {x: Value(x.shape, x.dtype, x.name) for x in copied}
+    copies = [Instruction(PRIMITIVES["copy"], (x,), {}, (y,)) for x, y in held.items()]
+    return program.with_instructions(
+        [*copies, *(with_stand_ins(step, held) for step in program.instructions)]
+    )
+
+
+def _fuse_bias(step: Instruction, uses: Uses) -> list[Instruction] | None:
+    """Compute x @ w + b in one instruction, where b is a row."""
+    for first, bias in (step.operands, step.operands[::-1]):
+        product = uses.only(first, "matmul")
+        if product is None or type(bias) is not Value or bias.weak:
+            continue
+        x, w = product.operands
+        matrices = type(x) is Value and type(w) is Value and len(x.shape) == len(w.shape) == 2
+        if matrices and len(bias.shape) == 1 and _is_real_match(step, product.results[0], bias):
+            return [step.with_operation(affine, x, w, bias)]
+    return None
+
+
+def _is_real_match(step: Instruction, *operands: Value) -> bool:
+    """Whether a result is real and not empty, with the dtype of all and the shape of the first."""
+    y = step.results[0]
+    fits = operands[0].shape == y.shape and all(x.dtype == y.dtype for x in operands)
+    return fits and y.dtype in REAL and y.size > 0
+
+
+def _fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
+    """Sum all elements of x·y or x², or the columns of a matrix, by BLAS."""
+    (x,), axes = step.operands, step.params["axis"]
+    y = step.results[0]
+    if type(x) is not Value or y.dtype not in REAL or x.dtype != y.dtype or not x.size:
+        return None
+    whole = len(axes) == len(x.shape) and not step.params["keepdims"]
+    product = uses.only(x, "square", "multiply") if whole else None
+    if product is not None:
+        a, b = (product.operands * 2)[:2]
+        if has_shape_and_dtype_of(a, x) and has_shape_and_dtype_of(b, x):
+            return _sum_of_product(a, b, step)
+    if whole and x.size <= LONGEST_COLUMN:
+        ones = Value(x.shape, x.dtype, "ones")
+        uses.constants[ones] = np.ones(x.shape, x.dtype)
+        return _sum_of_product(x, ones, step)
+    if len(x.shape) != 2 or step.operation_name != "sum" or max(x.shape) > LONGEST_COLUMN:
+        return None
+    if axes == (0,) and not step.params["keepdims"]:
+        return [step.with_operation(column_sums, x)]
+    return (
+        [step.with_operation(row_sums, x, keepdims=step.params["keepdims"])]
+        if axes == (1,)
+        else None
+    )
+
+
+def _sum_of_product(a: Value, b: Value, step: Instruction) -> list[Instruction]:
+    """Return the sum or mean of a·b."""
+    if step.operation_name == "sum":
+        return [step.with_operation(dot, a, b)]
+    total = Value((), a.dtype)
+    return [step.with_operation(dot, a, b, to=total), step.with_operation("divide", total, a.size)]
+
+
+def _fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | None:
+    """Let BLAS write p − factor·(a @ b), or p + …, into p."""
+    name = step.operation_name
+    if name not in ("subtract", "add") or not leaf.shape or step.operands[0] is not leaf:
+        return None
+    scaled = uses.only(step.operands[1], "multiply")
+    if scaled is None or not _is_real_match(step, leaf):
+        return None
+    for factor, x in (scaled.operands, scaled.operands[::-1]):
+        product = uses.only(x, "matmul", "column_sums")
+        scalar = type(factor) is not Value or not factor.shape
+        if product is None or not scalar or not _is_real_match(product, leaf):
+            continue
+        kept = sum(v.nbytes for v in product.values)  # until the update, which comes last
+        if kept > max(4 * leaf.nbytes, CHEAP):
+            continue
+        cast = uses.makers.get(factor) if type(factor) is Value else None
+        if cast and cast.operation_name == "cast" and cast.values[0].dtype in REAL:
+            factor = cast.operands[0]  # rounded as it is put into memory
+        pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
+        return step.with_operation(accumulated, leaf, *pair, factor, negative=name == "subtract")
+    return None
+
+
+MATMUL_RULES: Final[dict[str, Callable[[Instruction, Uses], list[Instruction] | None]]] = {
+    "add": _fuse_bias,
+    "sum": _fuse_reduction,
+    "mean": _fuse_reduction,
+}
+
+
+# ── optimizer updates ─────────────────────────────────────────────────────────────────────────────
+LARGEST_JOINED: Final = 2**14
 """Larger tensors are updated one by one: there the arithmetic costs more than the calls."""
-LONGEST: Final = 64
+LONGEST_RULE: Final = 64
 """Rules with more operations are not joined."""
 
 
@@ -53,8 +207,6 @@ class Bundle:
 
 def join_optimizer_updates(program: Program) -> Program:
     """Update small tensors that follow one rule together."""
-    if not has_arrays(program):
-        return program
     finder = BundleFinder(program)
     groups: dict[tuple[Any, ...], list[Bundle]] = {}
     for bundle in finder._bundles():
@@ -72,7 +224,7 @@ class BundleFinder:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.order = {s: i for i, s in enumerate(program.instructions)}
-        self.maker = {y: s for s in program.instructions for y in s.results}
+        self.maker = program.makers()
         self.readers: dict[Value, list[Instruction]] = {}
         for step in program.instructions:
             for x in step.values:
@@ -86,7 +238,7 @@ class BundleFinder:
         owner: dict[Instruction, Bundle] = {}
         found: dict[int, Bundle] = {}
         for leaf, new in self.program.updates:
-            if not leaf.shape or not 0 < leaf.size <= LARGEST or new not in self.maker:
+            if not leaf.shape or not 0 < leaf.size <= LARGEST_JOINED or new not in self.maker:
                 continue
             bundle = Bundle([new])
             for step in self._arithmetic_behind(new, leaf):
@@ -106,7 +258,7 @@ class BundleFinder:
         """Return the operations on arrays of the leaf's shape from which its new value comes."""
         seen: dict[Instruction, None] = {}
         stack = [root]
-        while stack and len(seen) <= LONGEST:
+        while stack and len(seen) <= LONGEST_RULE:
             step = self.maker.get(stack.pop())
             if step is None or step in seen or not self._is_rule(step, leaf):
                 continue
@@ -152,22 +304,20 @@ class BundleFinder:
     def _drop_shared_steps(self, steps: set[Instruction], roots: set[Value]) -> set[Instruction]:
         """Drop operations whose result is needed outside of the rule: they become its inputs."""
         while True:
-            outside = {
-                s
-                for s in steps
-                if s.results[0] not in roots
-                and (
-                    s.results[0] in self.outputs
-                    or any(r not in steps for r in self.readers.get(s.results[0], ()))
-                )
+            inside = {
+                s for s in steps if s.results[0] in roots or self._is_read_by(steps, s.results[0])
             }
-            if not outside:
+            if len(inside) == len(steps):
                 return steps
-            steps = steps - outside
+            steps = inside
+
+    def _is_read_by(self, steps: set[Instruction], x: Value) -> bool:
+        """Whether only these operations need a value."""
+        return x not in self.outputs and steps.issuperset(self.readers.get(x, ()))
 
     def _signature_word(
         self, x: Operand, shape: tuple[int, ...], names: dict[Value, object], bundle: Bundle
-    ) -> Any:
+    ) -> object:
         """Return what stands for an operand in a signature."""
         if type(x) is not Value:
             return type(x), repr(x)
@@ -197,26 +347,26 @@ def _join_bundles(program: Program, bundles: list[Bundle]) -> Program:
     first = bundles[0]
     steps = {s for b in bundles for s in b.steps}
     last = [s for s in program.instructions if s in steps][-1]
-    scope, line = last.scope, last.line
     new: list[Instruction] = []
     stand_ins: dict[Value, Value] = {}
     for held in ("leaves", "inputs"):
         for i, x in enumerate(getattr(first, held)):
             members = tuple(getattr(b, held)[i] for b in bundles)
             long = Value((sum(m.size for m in members),), x.dtype)
-            new.append(Instruction(flat, members, {}, (long,), scope, line))
+            new.append(last.with_operation(flat, *members, to=long))
             stand_ins[x] = long
     for step in first.steps:
         y = step.results[0]
         stand_ins[y] = Value(next(iter(stand_ins.values())).shape, y.dtype)
-        operands = tuple(stand_ins.get(x, x) if type(x) is Value else x for x in step.operands)
-        new.append(
-            Instruction(step.primitive, operands, step.params, (stand_ins[y],), step.scope, line)
+        moved = with_stand_ins(step, stand_ins)
+        moved = moved.with_operation(
+            step.primitive, *moved.operands, to=stand_ins[y], **step.params
         )
+        new.append(moved)
     for i, root in enumerate(first.roots):
         members = tuple(b.roots[i] for b in bundles)
         shapes = tuple(m.shape for m in members)
-        new.append(Instruction(parts, (stand_ins[root],), {"shapes": shapes}, members, scope, line))
+        new.append(last.with_operation(parts, stand_ins[root], to=members, shapes=shapes))
     kept: list[Instruction] = []
     checks: list[Instruction] = []
     for step in program.instructions:
@@ -235,7 +385,7 @@ def _check_by_vectors(step: Instruction, new: list[Instruction]) -> Instruction:
     for other in new:
         if other.primitive is flat and set(other.operands) <= set(operands):
             operands = [x for x in operands if x not in other.operands] + [other.results[0]]
-    return step.with_operands(tuple(operands))
+    return step.with_operands(*operands)
 
 
 def _move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Instruction]:
@@ -250,13 +400,12 @@ def _move_checks(kept: list[Instruction], checks: list[Instruction]) -> list[Ins
     return rest
 
 
+# ── scatter-add ───────────────────────────────────────────────────────────────────────────────────
 def fuse_scatter_add(program: Program) -> Program:
     """Add a scattered cotangent to the other operand directly, without zeros between."""
-    if not has_arrays(program):
-        return program
     program, places = _index_by_places(program)
     uses = Uses(program)
-    changed: dict[Value, Instruction] = {}
+    changed: dict[Value, list[Instruction]] = {}
     for step in program.instructions:
         if step.operation_name != "add" or len(step.operands) != 2:
             continue
@@ -272,19 +421,24 @@ def fuse_scatter_add(program: Program) -> Program:
             if flattened is not None and scatter.params["index"] != (ARRAY,):
                 continue
             unique = places.issuperset(arrays) or _names_no_place_twice(arrays, program)
-            params = {"index": scatter.params["index"], "unique": unique}
-            params["flat"] = flattened is not None
-            changed[y] = Instruction(
-                added_at, (other, g, *arrays), params, step.results, step.scope, step.line
-            )
+            params = {"index": scatter.params["index"], "flat": flattened is not None}
+            added = step.with_operation(added_at, other, g, *arrays, unique=unique, **params)
+            changed[y] = [added]
             break
     if not changed:
         return program
-    return eliminate_dead_code(
-        program.with_instructions(
-            [changed.get(s.results[0], s) if s.results else s for s in program.instructions]
-        )
-    )
+    return eliminate_dead_code(program.with_instructions(_with_changes(program, changed)))
+
+
+def _with_changes(
+    program: Program, changed: Mapping[Value, list[Instruction]]
+) -> list[Instruction]:
+    """Return the instructions, with others in place of those with these first results."""
+    return [
+        new
+        for step in program.instructions
+        for new in (changed.get(step.results[0], [step]) if step.results else [step])
+    ]
 
 
 def _index_by_places(program: Program) -> tuple[Program, set[Operand]]:
@@ -295,7 +449,7 @@ def _index_by_places(program: Program) -> tuple[Program, set[Operand]]:
     Returns:
         the program, and the places in it at which no two elements lie.
     """
-    makers = {y: s for s in program.instructions for y in s.results}
+    makers = program.makers()
     found: dict[tuple[Value, Value], Value] = {}
     constants: dict[Value, Any] = {}
     kept: list[Instruction] = []
@@ -344,28 +498,25 @@ def _places_in_matrix(
         starts = Value(rows.shape, np.dtype(np.intp), "row_starts")
         constants[starts] = numbers.astype(np.intp) * shape[1]
         places = found[rows, columns] = Value(rows.shape, np.dtype(np.intp))
-        add = PRIMITIVES["add"]
-        kept.append(Instruction(add, (columns, starts), {}, (places,), step.scope, step.line))
+        kept.append(step.with_operation("add", columns, starts, to=places))
     return found[rows, columns]
 
 
 def _index_vector(step: Instruction, shape: tuple[int, ...], places: Value) -> list[Instruction]:
     """Return the same operation of a vector."""
-    x, y = step.operands[0], step.results[0]
-    assert type(x) is Value
-    length, scope, line = shape[0] * shape[1], step.scope, step.line
-    reshape, params = PRIMITIVES["reshape"], dict(step.params) | {"index": (ARRAY,)}
-    vector = Value((length,), x.dtype)
+    x = step.values[0]
     if step.operation_name == "getitem":
-        return [Instruction(picked, (x, places), {}, (y,), scope, line)]
-    params["shape"] = (length,)
-    put = Instruction(step.primitive, (x, places), params, (vector,), scope, line)
-    return [put, Instruction(reshape, (vector,), {"shape": shape}, (y,), scope, line)]
+        return [step.with_operation(picked, x, places)]
+    vector = Value((shape[0] * shape[1],), x.dtype)
+    params = step.params | {"index": (ARRAY,), "shape": vector.shape}
+    put = step.with_operation(step.primitive, x, places, to=vector, **params)
+    return [put, step.with_operation("reshape", vector, shape=shape)]
 
 
-def _names_no_place_twice(arrays: list[Any], program: Program) -> bool:
+def _names_no_place_twice(given: Sequence[Operand], program: Program) -> bool:
     """Whether captured indices show that no place is named twice."""
-    if any(type(x) is not Value for x in arrays):
+    arrays = [x for x in given if type(x) is Value]
+    if len(arrays) < len(given):
         return False
     if any(x.dtype.kind == "b" for x in arrays):
         return len(arrays) == 1

@@ -19,7 +19,7 @@ from ...ops.elementwise import power
 from ...ops.indexing import getitem
 from ...ops.joining import stack, unstack
 from ..program import Instruction, Program, Value
-from .graph import (
+from .scalar_graph import (
     OUTSIDE,
     Reader,
     ScalarGraph,
@@ -338,7 +338,7 @@ def _connected_components(row: Index, column: Index, rows: int, columns: int) ->
 
 
 FEWEST = 100
-"""Programs with fewer scalar instructions are left as they are."""
+"""Regions of fewer scalar instructions are left as they are."""
 
 INSTRUCTION, FUNCTION, GROUP, ELEMENT, PASSED_SCALAR = 0.06, 0.5, 1.2, 0.003, 0.025
 """Measured µs: of a scalar instruction of Python's operators, one that calls a NumPy function, a
@@ -363,9 +363,6 @@ def vectorize_scalars(program: Program) -> Program:
     Sums of products are computed as matrix products, so results are equal within the rounding of
     a sum, n·eps·Σ|terms|; all others are equal up to the last bits of transcendental functions.
     """
-    scalar = sum(1 for step in program.instructions if step.results and not step.results[0].shape)
-    if scalar < FEWEST:
-        return program
     stages = Stages(program)
     wanted = _stages_that_need(program, stages)
     regions = {}

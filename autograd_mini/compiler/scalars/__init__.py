@@ -1,1 +1,0 @@
-"""Programs of many scalars: their instructions become few vector operations and matrix products."""
