@@ -50,14 +50,13 @@ def packs(program: Program) -> list[Instruction]:
 
 def from_source(step: Instruction, operands: list[Any]) -> tuple[Any, ...]:
     """Run the written source of a packed instruction twice, as a loop of training would."""
-    schedule = step.params["schedule"]
     taken = [f"a{i}" for i in range(len(step.operands))]
     made = [f"r{i}" for i in range(len(step.results))]
-    lines = schedule.body("packed", taken, made)
-    assert all(len(line) <= 110 for line in lines)
-    body = "\n    ".join([*lines, f"return [{', '.join(made)}]"])
-    source = "\n".join([*schedule.setup("packed"), f"def f({', '.join(taken)}):", f"    {body}"])
-    space: dict[str, Any] = {"np": np} | schedule.arrays("packed")
+    written = step.params["schedule"].write("packed", taken, made)
+    assert all(len(line) <= 110 for line in written.body)
+    body = "\n    ".join([*written.body, f"return [{', '.join(made)}]"])
+    source = "\n".join([*written.setup, f"def f({', '.join(taken)}):", f"    {body}"])
+    space: dict[str, Any] = {"np": np} | written.arrays
     with np.errstate(all="ignore"):
         exec(source, space)
         first = space["f"](*operands)

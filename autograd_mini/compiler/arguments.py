@@ -14,6 +14,7 @@ from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import optree
 
 from ..core.arrays import as_array, foreign_error, is_foreign
 from ..core.extraction import describe
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from ..core.arrays import Array
 
 Key = tuple[Any, ...]
+KeyOrder = tuple[tuple[type, object], ...]
+Args = tuple[object, ...]
+Kwargs = dict[str, object]
+FastReader = Callable[[Args], Sequence[object] | None]
+"""Returns the values of positional arguments, None for those of another signature."""
 MOVING_NUMBERS: Final = frozenset({float, complex})
 LEAVES: Final = frozenset({Tensor, np.ndarray, float, int, bool, complex, str, bytes})
 """Exact classes that are not containers: `optree` need not be asked."""
@@ -51,14 +57,14 @@ class SameObject:
         return id(self.of)
 
 
-def call_signature(args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[Key, list[Any]]:
+def call_signature(
+    args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> tuple[Key, list[object]]:
     """Return the signature of a call, and the leaves of its arguments in order.
 
     Dicts with another order or other types of keys have another signature, since a function may
     iterate over them. `optree` takes them as equal.
     """
-    import optree
-
     both: Any = (args, kwargs)
     leaves, structure = optree.tree_flatten(both)
     leaves = [as_native_array(x) for x in leaves]
@@ -80,7 +86,7 @@ def as_native_array(x: object) -> Any:
     return array
 
 
-def key_orders(tree: object) -> Iterator[object]:
+def key_orders(tree: object) -> Iterator[KeyOrder]:
     """Yield the keys of nested dicts in their order, with their types."""
     if isinstance(tree, dict) and tree:
         yield tuple([(type(key), key) for key in tree])
@@ -89,7 +95,7 @@ def key_orders(tree: object) -> Iterator[object]:
             yield from key_orders(part)
 
 
-def _items_in(tree: Any) -> Iterable[Any]:
+def _items_in(tree: Any) -> Iterable[object]:
     """Return the items of a container, in order; nothing if it is not a container."""
     if isinstance(tree, dict):
         return tree.values()
@@ -97,14 +103,12 @@ def _items_in(tree: Any) -> Iterable[Any]:
         return tree
     if type(tree) in LEAVES:
         return ()
-    import optree
-
     if tree is None or optree.tree_is_leaf(tree):
         return ()
     return optree.tree_leaves(tree, is_leaf=lambda x: x is not tree)
 
 
-def restore_key_orders(tree: object, keys: Iterator[Any]) -> None:
+def restore_key_orders(tree: object, keys: Iterator[KeyOrder]) -> None:
     """Put the keys of nested dicts in the order that `key_orders` gave."""
     if isinstance(tree, dict) and tree:
         for _, key in next(keys):
@@ -116,10 +120,8 @@ def restore_key_orders(tree: object, keys: Iterator[Any]) -> None:
 
 def rebuild_arguments(
     args: tuple[object, ...], kwargs: dict[str, object], leaves: list[object]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+) -> tuple[tuple[object, ...], dict[str, object]]:
     """Return arguments with other leaves; `optree` forgets what `move_to_end` did."""
-    import optree
-
     given: Any = (args, kwargs)
     made: Any = optree.tree_unflatten(optree.tree_structure(given), leaves)
     order = list(key_orders(given))
@@ -134,7 +136,7 @@ Contents = list[tuple[Any, Any, list[Any]]]
 def snapshot_containers(tree: tuple[object, ...]) -> Contents:
     """Return all nested containers, each with its keys and its items."""
     found: Contents = []
-    waiting = [tree]
+    waiting: list[object] = [tree]
     while waiting:
         container = waiting.pop()
         if type(container) in LEAVES:
@@ -145,7 +147,7 @@ def snapshot_containers(tree: tuple[object, ...]) -> Contents:
     return found
 
 
-def _keys_of(container: object) -> list[Any] | None:
+def _keys_of(container: object) -> list[object] | None:
     """Return the keys of a dict in order, None for another container."""
     return list(container) if isinstance(container, dict) else None
 
@@ -167,7 +169,7 @@ def refuse_changed_containers(before: Contents) -> None:
             )
 
 
-def _argument_key(x: Any) -> Any:
+def _argument_key(x: Any) -> object:
     """Return the part of the signature that one argument makes."""
     if is_value(x):
         if type(x) in MOVING_NUMBERS:
@@ -200,9 +202,7 @@ def argument_values(leaves: Sequence[object]) -> list[object]:
     return [x._value if type(x) is Tensor else x for x in leaves if is_value(x)]
 
 
-def make_fast_reader(
-    args: tuple[Any, ...], kwargs: Mapping[str, object]
-) -> Callable[..., object] | None:
+def make_fast_reader(args: Args, kwargs: Kwargs) -> FastReader | None:
     """Make a function that returns the values of arguments with this signature, None for others.
 
     It exists for plain positional arguments: `call_signature` takes 5 µs, this function 0.3 µs.
@@ -212,7 +212,8 @@ def make_fast_reader(
     tests, taken = [f"len(args) == {len(args)}"], []
     bound: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray}
     for i, x in enumerate(args):
-        if type(x) in (np.ndarray, Tensor) and is_value(x) and x.dtype.isnative:
+        own = type(x) in (np.ndarray, Tensor)
+        if own and isinstance(x, np.ndarray | Tensor) and is_value(x) and x.dtype.isnative:
             bound[f"shape{i}"], bound[f"dtype{i}"] = x.shape, x.dtype
             data = f"args[{i}]" if type(x) is np.ndarray else f"args[{i}]._value"
             tests.append(f"type(args[{i}]) is {type(x).__name__}")
@@ -230,7 +231,7 @@ def make_fast_reader(
             tests.append(f"args[{i}] is static{i}")
     values = "".join(f"{x}, " for x in taken)
     text = f"lambda args: ({values}) if {' and '.join(tests)} else None"
-    found: Callable[..., Any] = eval(text, bound)  # text of our own over names of our own
+    found: FastReader = eval(text, bound)  # text of our own over names of our own
     return found
 
 
@@ -238,8 +239,6 @@ def argument_leaf_names(
     function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
 ) -> list[str]:
     """Return a name for each leaf of the arguments: of the parameter, and the path in it."""
-    import optree
-
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -268,10 +267,8 @@ class Result:
         differentiable: whether an output requires a gradient that is not computed in the call.
     """
 
-    def __init__(self, tree: Any, tracer: Tracer, keep_grads: bool) -> None:
-        import optree
-
-        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+    def __init__(self, tree: object, tracer: Tracer, keep_grads: bool) -> None:
+        leaves, structure = _flatten(tree)
         self.objects = {*_containers_in(tree), *map(id, leaves)}
         self._structure = structure
         self._orders = list(key_orders(tree))
@@ -379,30 +376,27 @@ class Result:
         self._traced = []
         return self.wrap_outputs([*values, *gradients])
 
-    def outputs_of(self, tree: Any) -> list[object] | None:
-        """Return the outputs that a program would have; None if the structure differs."""
-        import optree
+    def _leaves_of(self, tree: object) -> list[object] | None:
+        """Return the leaves of a result; None if its structure differs."""
+        leaves, structure = _flatten(tree)
+        same = structure == self._structure and list(key_orders(tree)) == self._orders
+        return leaves if same else None
 
-        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure or list(key_orders(tree)) != self._orders:
+    def outputs_of(self, tree: object) -> list[object] | None:
+        """Return the outputs that a program would have; None if the structure differs."""
+        leaves, static = self._leaves_of(tree), self._static
+        if leaves is None or any(_may_differ(leaves[place], x) for place, x in static.items()):
             return None
-        if any(_may_differ(leaves[place], x) for place, x in self._static.items()):
-            return None
-        found = [
-            as_native_array(value_of(x))
-            for place, x in enumerate(leaves)
-            if place not in self._static
-        ]
+        given = (x for place, x in enumerate(leaves) if place not in static)
+        found = [as_native_array(value_of(x)) for x in given]
         if self._keep_grads:
             found += [np.zeros_like(x._value) if x.grad is None else x.grad for x in self.trained]
         return found
 
-    def result_of_call(self, tree: Any) -> Any:
+    def result_of_call(self, tree: object) -> Any:
         """Return the function's result like a program's: in separate memory."""
-        import optree
-
-        leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
-        if structure != self._structure or list(key_orders(tree)) != self._orders:
+        leaves = self._leaves_of(tree)
+        if leaves is None:
             return tree
         given = [x for place, x in enumerate(leaves) if place not in self._static]
         outputs = [
@@ -414,18 +408,15 @@ class Result:
 
     def wrap_outputs(self, outputs: Sequence[Any]) -> Any:
         """Return the result of a call, made of the program's outputs."""
+        if not self._keep_grads:
+            self.forget()
         if self.single:
-            for x in self.trained:
-                x.grad = None
             y = outputs[0]
             return leaf(y) if hasattr(y, "shape") and type(y) is not Tensor else _wrap_value(y)
         if self._keep_grads:
             for x, g in zip(self.trained, outputs[self._count :], strict=True):
                 x.grad = g
             outputs = outputs[: self._count]
-        else:
-            for x in self.trained:
-                x.grad = None
         found = [
             _wrap_value(y) if tensor else y
             for y, tensor in zip(outputs, self._tensors, strict=True)
@@ -440,7 +431,13 @@ class Result:
         return made
 
 
-def _copy_value(x: object) -> Any:
+def _flatten(tree: object) -> tuple[list[object], Any]:
+    """Return the leaves of a result, None among them, and its structure."""
+    given: Any = tree
+    return optree.tree_flatten(given, none_is_leaf=True)
+
+
+def _copy_value(x: object) -> object:
     """Return a copy of the value of a tensor or an array; a number as it is."""
     return x if type(x) in NUMBERS else np.array(as_native_array(value_of(x)))[()]
 

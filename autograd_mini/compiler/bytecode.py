@@ -167,7 +167,7 @@ def _is_of_numpy(module: str) -> bool:
     return module.partition(".")[0] != "autograd_mini" and origin_of_name(module) == "library"
 
 
-def visible_attribute(owner: Any, name: str) -> Any:
+def visible_attribute(owner: Any, name: str) -> object:
     """Return an attribute that can be told without running code, else `UNKNOWN`.
 
     Of methods it is the function.
@@ -200,7 +200,7 @@ def visible_attribute(owner: Any, name: str) -> Any:
     return raw if called or not hasattr(type(raw), "__get__") else UNKNOWN
 
 
-def _visible_slot(slot: MemberDescriptorType, owner: object) -> Any:
+def _visible_slot(slot: MemberDescriptorType, owner: object) -> object:
     """Return what a slot of an object holds, else `UNKNOWN`."""
     try:
         return slot.__get__(owner)
@@ -208,7 +208,7 @@ def _visible_slot(slot: MemberDescriptorType, owner: object) -> Any:
         return UNKNOWN
 
 
-def visible_item(owner: Any, key: Any) -> Any:
+def visible_item(owner: Any, key: object) -> object:
     """Return an item of a sequence, else `UNKNOWN`; an array is seen by its references."""
     if type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner):
         return UNKNOWN if type(owner[key]) is np.ndarray else owner[key]

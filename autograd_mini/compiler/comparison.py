@@ -14,27 +14,24 @@ checked call is always right. Side effects in Python, as printing, happen again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.contexts import run_apart, run_quietly
 from ..core.tensor import Tensor
 from ..errors import CompileError, UnsupportedError
-from .arguments import leaves_in
+from .arguments import Args, Kwargs, Result, leaves_in
+from .executable import Executable
 from .expressions import is_view
 from .guards import content_of, has_same_bits, is_identical
 from .program import Instruction, Operand, Program, Value
 from .trace import Tracer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..core.arrays import Array
-    from .entries import CacheEntry
-
+Answer = TypeVar("Answer")
 CURE = (
     "make it an argument of the compiled function, or a tensor from outside of it that is changed "
     "with assign; draw random numbers with am.random"
@@ -98,18 +95,22 @@ class Comparison:
     def operand(self, at: Instruction | None, x: Operand, y: Operand) -> None:
         """Check that an operand, output or new value is the same one in both."""
         if type(x) is not Value or type(y) is not Value:
-            if not is_identical(x, y):
-                a, b = _describe_captured(x, self._first), _describe_captured(y, self._second)
-                _raise_difference(at, f"the number {a} in the first, {b} in the second")
+            self._captured(at, "number", x, y)
             return
         known = self._same.get(x)
         if known is None and x in self._first.constants and y in self._second.constants:
-            if not is_identical(self._first.constants[x], self._second.constants[y]):
-                a, b = _describe_captured(x, self._first), _describe_captured(y, self._second)
-                _raise_difference(at, f"the plain value {a} in the first, {b} in the second")
+            self._captured(at, "plain value", x, y)
             self._same[x] = y
         elif known is not y:
             _raise_difference(at, f"another tensor in the place of {x.name or y.name or 'one'}")
+
+    def _captured(self, at: Instruction | None, kind: str, x: Operand, y: Operand) -> None:
+        """Check that two numbers, or two captured arrays, are the same."""
+        a = self._first.constants.get(x, x) if isinstance(x, Value) else x
+        b = self._second.constants.get(y, y) if isinstance(y, Value) else y
+        if not is_identical(a, b):
+            a, b = _describe_captured(a), _describe_captured(b)
+            _raise_difference(at, f"the {kind} {a} in the first, {b} in the second")
 
 
 def _compare_params(a: Instruction, b: Instruction) -> None:
@@ -122,12 +123,12 @@ def _compare_params(a: Instruction, b: Instruction) -> None:
             )
 
 
-def _describe_captured(x: Any, program: Program) -> str:
+def _describe_captured(x: object) -> str:
     """Describe a captured value."""
-    data = program.constants.get(x, x) if type(x) is Value else x
-    if np.size(data) == 1:
-        return repr(np.asarray(data).item())
-    return f"of shape {np.shape(data)}, {np.ravel(data)[:3]}…"
+    data = np.asarray(x)
+    if data.size == 1:
+        return repr(data.item())
+    return f"of shape {data.shape}, {np.ravel(data)[:3]}…"
 
 
 def _raise_difference(step: Instruction | None, what: str) -> NoReturn:
@@ -199,12 +200,6 @@ as_it_is: Final[ContextVar[bool]] = ContextVar("autograd_mini_as_it_is", default
 """Whether compiled functions are called as they are, since one is being checked."""
 
 
-def _call_as_it_is(function: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
-    """Call a function, and the compiled ones in it as they are, until the context ends."""
-    as_it_is.set(True)
-    return function(*args, **kwargs)
-
-
 class Check:
     """One call that is computed twice.
 
@@ -212,10 +207,9 @@ class Check:
         difference: what differs, or None.
     """
 
-    def __init__(self, entry: CacheEntry, values: Sequence[Any]) -> None:
-        self._entry = entry
+    def __init__(self, executable: Executable, result: Result, values: Sequence[object]) -> None:
+        self._executable, self._result = executable, result
         self._values = list(values)
-        executable = entry.executable
         self._leaves = list(executable.program.leaves.values())
         self._before = [(t, t._value, t._assigned, t.grad) for t in self._leaves]
         steps = [*executable.program.instructions, *executable.recorded.instructions]
@@ -224,37 +218,43 @@ class Check:
         self._states = self._generator_states()
         self.difference: str | None = None
 
-    def run(self, function: object, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+    def run(self, function: Callable[..., Answer], args: Args, kwargs: Kwargs) -> Answer:
         """Run program and function; return the latter's result in program form."""
-        entry = self._entry
+        result = self._result
+
+        def call_as_it_is() -> Answer:
+            as_it_is.set(True)  # for the compiled functions in it, until the context ends
+            return function(*args, **kwargs)
+
         contents = [content_of(x) for x in _arrays_among(args, kwargs)]
         try:
             outputs, news = run_quietly(
-                lambda: entry.executable.run_on_scratch(self._values), all="ignore"
+                lambda: self._executable.run_on_scratch(self._values), all="ignore"
             )
             failure = None
         except Exception as error:
             failure = error
         drawn = self._generator_states()
         self._restore_generators(self._states)
-        tree = run_apart(lambda: _call_as_it_is(function, args, kwargs))
-        if isinstance(failure, VARYING) and not entry.executable.draws:
-            return entry.result.result_of_call(tree)  # as the function is called then
-        if failure is not None:
-            self.difference = f"the program raised {type(failure).__name__}: {failure}"
-        else:
-            self.difference = self._compare(tree, outputs, news, drawn)
+        tree = run_apart(call_as_it_is)
+        if isinstance(failure, VARYING) and not self._executable.draws:
+            return result.result_of_call(tree)  # as the function is called then
+        self.difference = (
+            self._compare(tree, outputs, news, drawn)
+            if failure is None
+            else f"the program raised {type(failure).__name__}: {failure}"
+        )
         if contents != [content_of(x) for x in _arrays_among(args, kwargs)]:
             self.difference = "the function writes into an array that it was given"
         if self.difference is not None and self._is_disturbed():
             self.difference = None
-        return entry.result.result_of_call(tree)
+        return result.result_of_call(tree)
 
     def _is_disturbed(self) -> bool:
         """Tell whether another thread may have changed a tensor between the two calls."""
         if threading.active_count() == 1:
             return False
-        program = self._entry.executable.program
+        program = self._executable.program
         own = {id(program.leaves[leaf]) for leaf, _ in program.updates}
         return any(
             t._value is not value or t._assigned != assigned
@@ -262,27 +262,34 @@ class Check:
             if id(t) not in own
         )
 
-    def _compare(self, tree: object, outputs: Any, news: Any, drawn: list[object]) -> str | None:
+    def _compare(
+        self,
+        tree: object,
+        outputs: Sequence[object],
+        news: Sequence[object],
+        drawn: list[dict[str, object]],
+    ) -> str | None:
         """Describe the first difference between the function and the program, or return None."""
-        result, program = self._entry.result, self._entry.executable.program
-        found = result.outputs_of(tree)
+        found, program = self._result.outputs_of(tree), self._executable.program
         if found is None:
             return "the function returned something of another structure, or another plain value"
         for place, (x, y) in enumerate(zip(found, outputs, strict=True)):
             if not self._agree(x, y, place):
                 ours, theirs = _describe_array(x), _describe_array(y)
                 return f"output {place} is {ours}, and {theirs} in the program"
-        leaves = [program.leaves[leaf] for leaf, _ in program.updates]
-        changed = {id(t): i for i, t in enumerate(leaves)}
+        changed = {
+            id(program.leaves[leaf]): (new, place)
+            for place, ((leaf, _), new) in enumerate(
+                zip(program.updates, news, strict=True), len(outputs)
+            )
+        }
         for tensor, value, _, _ in self._before:
-            update = changed.get(id(tensor))
-            wanted = value if update is None else news[update]
-            end = None if update is None else len(program.outputs) + update
-            agree = self._agree(tensor._value, wanted, end)
-            if tensor._value is not wanted and not agree:
+            now = tensor._value
+            wanted, end = changed.get(id(tensor), (value, None))
+            if now is not wanted and not self._agree(now, wanted, end):
                 name = tensor.name or f"a tensor of shape {tensor.shape}"
-                now, then = _describe_array(tensor._value), _describe_array(wanted)
-                return f"{name} becomes {now}, and {then} in the program"
+                ours, theirs = _describe_array(now), _describe_array(wanted)
+                return f"{name} becomes {ours}, and {theirs} in the program"
         if not is_identical(drawn, self._generator_states()):
             return "they draw differently"
         return None
@@ -301,9 +308,11 @@ class Check:
             return True
         if x.dtype.kind not in "fc":
             return False
-        program = self._entry.executable.program
-        if program.rounded and _is_close(x, y, max(_bound_of(x.dtype), _coarsest_bound(program))):
-            return True
+        program = self._executable.program
+        if program.rounded and _has_same_nonfinite(x, y):
+            bound = _coarsest_bound(program, x.dtype)
+            if _largest_magnitude(x - y) <= bound * _largest_magnitude(y):
+                return True
         return place is not None and self._is_rounding(x, y, place)
 
     def _is_rounding(self, x: np.ndarray, y: np.ndarray, place: int) -> bool:
@@ -317,59 +326,57 @@ class Check:
         difference = _largest_magnitude(x - y)
         if difference <= NOISY * self._noise(place, throughout=False)[0]:
             return True
-        program = self._entry.executable.program
+        program = self._executable.program
         if not program.rounded:
             return False
         noise, size = self._noise(place, throughout=True)
-        bound = max(_bound_of(x.dtype), _coarsest_bound(program))
+        bound = _coarsest_bound(program, x.dtype)
         return difference <= min(NOISY * noise, bound * size)
 
     def _noise(self, place: int, throughout: bool) -> tuple[float, float]:
         """Return how far rounding moves a result, and the largest number that was computed."""
-        program = self._entry.executable.recorded
         after = self._generator_states()
         try:
-            exact, size = self._ends(program, None, throughout)
-            moved = [self._ends(program, seed, throughout)[0] for seed in range(3)]
+            exact, size = self._round_result(place, None, throughout)
+            moved = [self._round_result(place, seed, throughout)[0] for seed in range(3)]
         finally:
             self._restore_generators(after)
-        return max(
-            _largest_magnitude(np.asarray(exact[place]) - other[place]) for other in moved
-        ), size
+        return max(_largest_magnitude(exact - other) for other in moved), size
 
-    def _ends(
-        self, program: Program, seed: int | None, throughout: bool
-    ) -> tuple[list[Any], float]:
-        """Return outputs and new values of a program, rounded at random with a seed.
+    def _round_result(
+        self, place: int, seed: int | None, throughout: bool
+    ) -> tuple[np.ndarray, float]:
+        """Return a result of the program as it was recorded, rounded at random with a seed.
 
         Args:
-            program: as it was recorded.
+            place: among the outputs and new values.
             seed: of the rounding; None for none.
             throughout: whether to round all that is computed, or the inputs only.
 
         Returns:
-            these, and the largest number that was computed, if they are rounded throughout.
+            this, and the largest number that was computed, if all are rounded.
         """
+        program = self._executable.recorded
         self._restore_generators(self._states)
         generator = None if seed is None else np.random.default_rng(seed)
         size = 0.0
-        values = dict(zip(program.inputs, self._values, strict=True))
         old = {id(t): value for t, value, _, _ in self._before}
+        values = program.start(self._values)
         values |= {v: old.get(id(t), t._value) for v, t in program.leaves.items()}
         values = {v: _round_at_random(x, generator) for v, x in values.items()} | program.constants
 
         def run() -> None:
             nonlocal size
             for step in program.instructions:
-                _compute_instruction(step, values)
+                step.compute(values)
                 if throughout and not is_view(step):
                     for y in step.results:
                         values[y] = _round_at_random(values[y], generator)
                         size = max(size, _largest_magnitude(values[y]))
 
         run_quietly(run, all="ignore")
-        ends = [*program.outputs, *(new for _, new in program.updates)]
-        return [values[y] if type(y) is Value else y for y in ends], size
+        y = [*program.outputs, *(new for _, new in program.updates)][place]
+        return np.asarray(values[y] if type(y) is Value else y), size
 
     # ── where they part ──────────────────────────────────────────────────────────────────────
     def locate_difference(self, trace_again: Callable[..., object]) -> str:
@@ -391,16 +398,16 @@ class Check:
             self._restore_generators(states)
 
     def _first_difference(self, trace_again: Callable[..., object]) -> str:
-        executable = self._entry.executable
+        executable = self._executable
         tracer = Tracer()
         trace_again(tracer)
         tracer.release_gradients()
         self._restore_leaves(self._before)
         self._restore_generators(self._states)
         now = tracer.instructions
-        recorded = _interpret_values(executable.recorded, self._values)
+        recorded = executable.recorded.interpret(self._values)
         self._restore_generators(self._states)
-        again = _interpret_values(tracer.program("again", []), self._values[: len(tracer.inputs)])
+        again = tracer.program("again", []).interpret(self._values[: len(tracer.inputs)])
         self._restore_generators(self._states)
         for a, b in zip(executable.recorded.instructions, now, strict=False):
             if a.primitive is not b.primitive:
@@ -410,7 +417,7 @@ class Check:
                     return f"{b.primitive.name} at {b.line}"
         if len(now) != len(executable.recorded.instructions):
             return "the end: another number of operations"
-        optimised = _interpret_values(executable.program, self._values)
+        optimised = executable.program.interpret(self._values)
         for step in executable.program.instructions:
             for y in step.results:
                 if y in recorded and not self._agree(recorded[y], optimised[y]):
@@ -421,38 +428,17 @@ class Check:
         for tensor, value, assigned, grad in state:
             tensor._value, tensor._assigned, tensor.grad = value, assigned, grad
 
-    def _generator_states(self) -> list[Any]:
+    def _generator_states(self) -> list[dict[str, object]]:
         return [generator.bit_generator.state for generator in self._generators]
 
-    def _restore_generators(self, states: list[Any]) -> None:
+    def _restore_generators(self, states: Sequence[Mapping[str, object]]) -> None:
         for generator, state in zip(self._generators, states, strict=True):
             generator.bit_generator.state = state
 
 
-def _arrays_among(args: tuple[object, ...], kwargs: dict[str, object]) -> list[object]:
+def _arrays_among(args: Args, kwargs: Kwargs) -> list[object]:
     """Return the arrays among nested arguments."""
     return [x for x in leaves_in((args, kwargs)) if type(x) is np.ndarray]
-
-
-def _interpret_values(program: Program, inputs: Sequence[object]) -> dict[Value, object]:
-    """Interpret a program; return the value of everything in it."""
-    values: dict[Value, Any] = dict(zip(program.inputs, inputs, strict=True))
-    values |= {v: tensor._value for v, tensor in program.leaves.items()} | program.constants
-
-    def run() -> None:
-        for step in program.instructions:
-            _compute_instruction(step, values)
-
-    run_quietly(run, all="ignore")
-    return values
-
-
-def _compute_instruction(step: Instruction, values: dict[Value, object]) -> None:
-    """Add the results of an instruction to the values."""
-    arrays = [values[x] if type(x) is Value else x for x in step.operands]
-    results = step.primitive.forward(*arrays, **step.params)
-    results = results if step.primitive.multiple else (results,)
-    values.update(zip(step.results, results, strict=True))
 
 
 def _round_at_random(x: Array, generator: np.random.Generator | None) -> Array:
@@ -464,23 +450,11 @@ def _round_at_random(x: Array, generator: np.random.Generator | None) -> Array:
     return (data * (1 + step)).astype(data.dtype)[()]
 
 
-def _is_close(x: np.ndarray, y: np.ndarray, bound: float | None = None) -> bool:
-    """Tell whether floating-point arrays agree, relative to the largest element."""
-    x, y = np.asarray(x), np.asarray(y)
-    bound = bound or _bound_of(x.dtype)
-    return _has_same_nonfinite(x, y) and _largest_magnitude(x - y) <= bound * _largest_magnitude(y)
-
-
-def _bound_of(dtype: np.dtype[np.generic]) -> float:
-    """Return how far results of a dtype may differ, relative to the largest of them."""
-    return CLOSE.get(dtype.kind, {}).get(dtype.itemsize, 1e-9)
-
-
-def _coarsest_bound(program: Program) -> float:
-    """Return how far results may differ, by the narrowest dtype in a program."""
+def _coarsest_bound(program: Program, dtype: np.dtype[np.generic]) -> float:
+    """Return how far results may differ relative to the largest, by the narrowest dtype in use."""
     made = (y.dtype for step in program.instructions for y in step.results)
     read = (x.dtype for x in (*program.inputs, *program.leaves, *program.constants))
-    return max(map(_bound_of, {*made, *read}), default=0.0)
+    return max(CLOSE.get(x.kind, {}).get(x.itemsize, 1e-9) for x in {dtype, *made, *read})
 
 
 def _has_same_nonfinite(x: np.ndarray, y: np.ndarray) -> bool:

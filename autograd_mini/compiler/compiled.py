@@ -25,24 +25,15 @@ from ..core.record import is_recording, record_nothing, warn_user
 from ..core.tensor import leaf
 from ..core.visible import show_text
 from ..errors import CompileError, ConversionError, OperandError, UnsupportedError
-from .arguments import (
-    Key,
-    argument_leaf_names,
-    argument_values,
-    call_signature,
-    is_differentiated,
-    is_value,
-    make_fast_reader,
-    rebuild_arguments,
-)
+from . import arguments
+from .arguments import Args, Key, Kwargs
 from .comparison import DUE, VARYING, Check, as_it_is
 from .entries import CURE, CacheEntry, FirstTrace, is_same_program, leaves_with_gradients
 from .executable import Executable, Turn, have_writers, run_in_turn, turn_of
 from .graphs import ProgramOperation, graph_of
 from .guards import Condition
-from .pipeline import Call, call_traced, compile_call, run_uncollected, trace_first_call
+from .pipeline import Call, compile_call, run_uncollected, trace_again, trace_first_call
 from .program import Program
-from .trace import Tracer
 
 CACHED: Final = 32
 """How many signatures are kept; the least recently used goes first."""
@@ -101,7 +92,9 @@ class Patience:
             self.given_up = f"traced at each call and never compiled, since {why}"
             warn_user(f"{self._name} is {self.given_up}. From now on it runs as it is")
 
-    def note_fresh_arguments(self, key: Key, call: Call, waiting: dict[Key, Any]) -> None:
+    def note_fresh_arguments(
+        self, key: Key, call: Call[object], waiting: dict[Key, FirstTrace]
+    ) -> None:
         """If each call has other static arguments, warn, and trace such calls no more.
 
         Args:
@@ -112,14 +105,17 @@ class Patience:
         if self._has_fresh_arguments or self.wasted_traces < CACHED + WASTED:
             return
         self._has_fresh_arguments = True
-        names = argument_leaf_names(call.function, call.args, call.kwargs)
-        places = [
-            place
-            for place, kind in enumerate(key[2:])
-            if any(place + 2 < len(other) and other[place + 2] != kind for other in waiting)
-        ]
+        names = arguments.argument_leaf_names(call.function, call.args, call.kwargs)
+        kinds = zip(names, key[2:], strict=False)  # after these come the orders of keys
+        others = [other[2:] for other in waiting]
         waiting.clear()
-        varying = ", ".join(dict.fromkeys(names[place] for place in places if place < len(names)))
+        varying = ", ".join(
+            dict.fromkeys(
+                name
+                for place, (name, kind) in enumerate(kinds)
+                if any(place < len(other) and other[place] != kind for other in others)
+            )
+        )
         warn_user(
             f"{self._name} was traced {self.traces} times and hardly ever compiled, since "
             f"{varying or 'the structure of its arguments'} changes at each call, and each value "
@@ -142,6 +138,7 @@ ALTERNATIVES: Final = 16
 """How many programs are kept for one signature, for modes and other attributes of models."""
 
 
+Values = Sequence[object]
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -231,7 +228,7 @@ class CompiledFunction(Generic[P, Result_co]):
                 return self._run_or_call(entry, (*values, *captured), args, kwargs)
         return self._lookup(args, kwargs)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[object, ...]:
         """Copy and pickle like the function: a copy is compiled anew."""
         found: Any = sys.modules.get(getattr(self.function, "__module__", None) or "")
         path = getattr(self.function, "__qualname__", "<")
@@ -253,61 +250,62 @@ class CompiledFunction(Generic[P, Result_co]):
         """Bind to an object, so that methods can be compiled."""
         return self if owner is None else MethodType(self, owner)
 
+    @property
+    def _eager(self) -> Callable[..., Result_co]:
+        """The function, for arguments that a signature was made of."""
+        return self.function
+
     # ── finding and running a program ────────────────────────────────────────────────────────
-    def _lookup(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _lookup(self, args: Args, kwargs: Kwargs) -> Result_co:
         """Find the entry of a call's signature and replay it; trace if there is none."""
-        key, leaves = call_signature(args, kwargs)
+        key, leaves = arguments.call_signature(args, kwargs)
         key = (is_recording(), *key)
-        if is_differentiated(leaves):
-            return self.function(*args, **kwargs)
+        if arguments.is_differentiated(leaves):
+            return self._eager(*args, **kwargs)
         for entry in self._entries.get(key, ()):
             captured = entry.guard.check()
             if captured is not None:
                 self._entries.move_to_end(key)
                 self._last = entry
-                values = argument_values(leaves)
+                values = arguments.argument_values(leaves)
                 if entry.tensors is not None and have_writers(entry.tensors()):
                     return self._in_turn(entry, values, args, kwargs)
                 return self._replay(entry, values, captured, args, kwargs)
         self._note_changes(key)
         if self._patience.is_over(key):
-            return self.function(*args, **kwargs)
-        return self._trace_or_call(key, leaves, args, kwargs)
+            return self._eager(*args, **kwargs)
+        call = Call(self._eager, self.name, args, kwargs, leaves, self._keep_grads)
+        try:
+            return run_uncollected(lambda: self._trace_and_compile(key, call))
+        except (CompileError, ConversionError, UnsupportedError) as error:
+            if not self._lenient:
+                raise
+            self._refuse(error)
+        return self._eager(*args, **kwargs)
 
     def _replay(
-        self,
-        entry: CacheEntry,
-        values: Sequence[Any],
-        captured: Sequence[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
+        self, entry: CacheEntry, values: Values, captured: Values, args: Args, kwargs: Kwargs
+    ) -> Result_co:
         """Run a program; run the function too if this call is checked."""
         if not entry.is_due():
             return self._run_or_call(entry, [*values, *captured], args, kwargs)
 
-        def run() -> Any:
+        def run() -> Result_co:
             read = entry.guard.check()
             if read is None:  # another thread has changed something since
-                return self.function(*args, **kwargs)
-            check = Check(entry, [*values, *read])
-            answer = check.run(self.function, args, kwargs)
+                return self._eager(*args, **kwargs)
+            check = Check(entry.executable, entry.result, [*values, *read])
+            answer = check.run(self._eager, args, kwargs)
             if check.difference is not None:
                 place = check.locate_difference(
-                    lambda tracer: self._trace_again(tracer, args, kwargs)
+                    lambda tracer: trace_again(tracer, self._eager, args, kwargs)
                 )
                 self._fall_back(entry, f"{check.difference}. They part at {place}")
             return answer
 
         return entry.executable.run_in_turn(run)
 
-    def _in_turn(
-        self,
-        entry: CacheEntry,
-        values: Sequence[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
+    def _in_turn(self, entry: CacheEntry, values: Values, args: Args, kwargs: Kwargs) -> Result_co:
         """Read captured tensors and replay, while no other program changes them."""
         executable = entry.executable
 
@@ -315,20 +313,13 @@ class CompiledFunction(Generic[P, Result_co]):
             tensors = entry.tensors() if entry.tensors is not None else ()
             return turn_of([*executable.program.leaves.values(), *tensors], False, executable)
 
-        def run() -> Any:
+        def run() -> Result_co:
             captured = entry.guard.check()
             if captured is None:
                 return self._lookup(args, kwargs)
             return self._replay(entry, values, captured, args, kwargs)
 
         return run_in_turn(turn, self.name, run)
-
-    def _trace_again(self, tracer: Tracer, args: Any, kwargs: Any) -> None:
-        """Trace the function once more, to see where it differs from its program."""
-        _, leaves = call_signature(args, kwargs)
-        bound = [tracer.stand_in(x, None) if is_value(x) else x for x in leaves]
-        own_args, own_kwargs = rebuild_arguments(args, kwargs, bound)
-        call_traced(tracer, lambda: self.function(*own_args, **own_kwargs), is_recording())
 
     def _fall_back(self, entry: CacheEntry, difference: str) -> None:
         """Call the function as it is from now on, since its program differs from it."""
@@ -344,7 +335,9 @@ class CompiledFunction(Generic[P, Result_co]):
             "autograd_mini"
         )
 
-    def _run_or_call(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+    def _run_or_call(
+        self, entry: CacheEntry, values: Values, args: Args, kwargs: Kwargs
+    ) -> Result_co:
         """Run a program. If it raises, call the function, which may catch the error."""
         try:
             return self._run_program(entry, values, args, kwargs)
@@ -353,35 +346,25 @@ class CompiledFunction(Generic[P, Result_co]):
                 raise
             failure = error
         try:
-            return entry.result.result_of_call(self.function(*args, **kwargs))
+            return entry.result.result_of_call(self._eager(*args, **kwargs))
         except Exception as error:
             if isinstance(failure, type(error)):  # the same, with more advice
                 raise failure from None
             raise
 
-    def _run_program(self, entry: CacheEntry, values: Sequence[Any], args: Any, kwargs: Any) -> Any:
+    def _run_program(
+        self, entry: CacheEntry, values: Values, args: Args, kwargs: Kwargs
+    ) -> Result_co:
         executable, result = entry.executable, entry.result
         if result.differentiable and not executable.changes and is_recording():
             if executable.draws:  # a gradient must see the numbers that were drawn
-                return self.function(*args, **kwargs)
+                return self._eager(*args, **kwargs)
             if entry.replay is None:
                 entry.replay = ProgramOperation(executable, result.wanted)
             return result.wrap_outputs(entry.replay.record(values))
         return result.wrap_outputs(executable(values))
 
     # ── tracing ──────────────────────────────────────────────────────────────────────────────
-    def _trace_or_call(
-        self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """Trace a call. If it cannot be traced and the function is lenient, call the function."""
-        try:
-            return run_uncollected(lambda: self._trace_and_compile(key, leaves, args, kwargs))
-        except (CompileError, ConversionError, UnsupportedError) as error:
-            if not self._lenient:
-                raise
-            self._refuse(error)
-        return self.function(*args, **kwargs)
-
     def _note_changes(self, key: Key) -> None:
         """Note what has changed, so that no program of a key holds.
 
@@ -399,25 +382,24 @@ class CompiledFunction(Generic[P, Result_co]):
         if isinstance(error, CompileError):
             warn_user(f"{self.name} runs as it is, and not as a program. {error}")
 
-    def _trace_and_compile(
-        self, key: Key, leaves: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _trace_and_compile(self, key: Key, call: Call[Result_co]) -> Result_co:
         """Trace a call: the first one of a signature, or the second one, which is compiled."""
         self._patience.traces += 1
         first = self._first_traces.pop(key, None)
-        cleared = leaves_with_gradients(x.recorded for x in self._known_programs(key, first))
-        call = Call(self.function, self.name, args, kwargs, leaves, self._keep_grads, cleared)
+        known = [entry.executable.recorded for entry in self._entries.get(key, ())]
+        cleared = leaves_with_gradients([*known, first.recorded] if first else known)
+        call = call._replace(cleared=cleared)
         if first is None:
             self._patience.note_fresh_arguments(key, call, self._first_traces)
             return self._trace_first(key, call)
         first.clear(cleared)
-        failing = first.first_failing_but_content()
+        failing = first.first_failing(content=False)
         if failing is not None:
             self._patience.note_unsteady(key, failing.label)
             return self._trace_first(key, call)
         return self._trace_second(key, call, first)
 
-    def _trace_first(self, key: Key, call: Call) -> Any:
+    def _trace_first(self, key: Key, call: Call[Result_co]) -> Result_co:
         """Carry out the first call of a signature, and keep what it recorded."""
         answer, first = trace_first_call(call, strict=not self._lenient)
         self._ignore_what_does_not_matter(key, first)
@@ -428,11 +410,11 @@ class CompiledFunction(Generic[P, Result_co]):
             del self._first_traces[next(iter(self._first_traces))]
         return answer
 
-    def _trace_second(self, key: Key, call: Call, first: FirstTrace) -> Any:
+    def _trace_second(self, key: Key, call: Call[Result_co], first: FirstTrace) -> Result_co:
         """Carry out the second call of a signature, and keep the program if it was compiled."""
         if first.unobserved is not None:
             self._refuse(first.unobserved)
-            return self.function(*call.args, **call.kwargs)
+            return self._eager(*call.args, **call.kwargs)
         if first.refusal is not None:
             raise CompileError(f"{first.refusal}. This call changed nothing") from first.refusal
         outcome = compile_call(call, first, self._refuse if self._lenient else None)
@@ -464,15 +446,17 @@ class CompiledFunction(Generic[P, Result_co]):
         entries = self._entries.get(key, ())
         return next((e for e in entries if is_same_program(e.first, first)), None)
 
-    def _reuse_program(self, key: Key, call: Call, first: FirstTrace) -> bool:
+    def _reuse_program(self, key: Key, call: Call[object], first: FirstTrace) -> bool:
         """Keep a program for the elements that an array has now, if they make the same program.
 
         One call that recorded the same is enough: two calls have recorded this program before.
         """
         known = self._entry_like(key, first)
-        if known is None or first.refusal is not None:
-            return False
-        if first.first_failing(after=True) is not None:
+        if (
+            known is None
+            or first.refusal is not None
+            or first.first_failing(after=True) is not None
+        ):
             return False
         if known.replays < WASTED:
             self._patience.note_unsteady(key, f"the content of {self._rewritten}")
@@ -481,15 +465,11 @@ class CompiledFunction(Generic[P, Result_co]):
         self._entries[key].remove(known)
         return True
 
-    def _known_programs(self, key: Key, first: FirstTrace | None) -> list[FirstTrace | Executable]:
-        """Return what was recorded for a signature."""
-        entries = self._entries.get(key, ())
-        found: list[FirstTrace | Executable] = [entry.executable for entry in entries]
-        return [*found, first] if first is not None else found
-
-    def _add_entry(self, key: Key, call: Call, executable: Executable, first: FirstTrace) -> None:
+    def _add_entry(
+        self, key: Key, call: Call[object], executable: Executable, first: FirstTrace
+    ) -> None:
         """Keep a program. If there are too many, drop the least recently used one."""
-        read = make_fast_reader(call.args, call.kwargs)
+        read = arguments.make_fast_reader(call.args, call.kwargs)
         entry = CacheEntry(executable, first, read, self._due)
         self._patience.programs += 1
         entries = self._entries.setdefault(key, [])
@@ -568,7 +548,9 @@ class CompiledFunction(Generic[P, Result_co]):
         assert self._last is not None
         executable.save(path, self._last.guard.read())
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         """Show the picture in a notebook."""
         from ..display import mimebundle
 

@@ -12,7 +12,7 @@ were not operands; so the elements of these must not change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,11 +23,20 @@ from ..core.extraction import describe
 from ..core.record import hooks, is_recording
 from ..core.tensor import Tensor
 from ..errors import CompileError
-from .arguments import Result
+from .arguments import FastReader, Result
 from .comparison import compare_programs
 from .executable import Executable
 from .graphs import ProgramOperation
-from .guards import Condition, Guard, content_of, is_identical, is_plain_value, is_read, numbers_of
+from .guards import (
+    Captured,
+    Condition,
+    Guard,
+    content_of,
+    is_identical,
+    is_plain_value,
+    is_read,
+    numbers_of,
+)
 from .observe import origin_of_module
 from .program import Program, Value
 from .reach import Reach
@@ -35,8 +44,6 @@ from .trace import ArrayOperand, Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ..core.arrays import Array
 
 
 class Captures:
@@ -60,7 +67,7 @@ class Captures:
             CompileError: if the function writes into a captured array.
         """
         self.values: list[Value] = []
-        self.sources: list[Any] = []
+        self.sources: list[Condition | Captured] = []
         for operand in tracer.array_operands:
             if operand.value in program.constants:
                 source = _find_source(operand.array, reach)
@@ -70,20 +77,16 @@ class Captures:
                     self.sources.append(source)
         changed = {leaf for leaf, _ in program.updates}
         for value, tensor in program.leaves.items():
-            found = reach.arrays.get(id(tensor))
-            if (
-                found
-                and value not in changed
-                and id(tensor) not in fixed
-                and _is_replaceable(found[0])
-            ):
+            ways = reach.arrays.get(id(tensor), [])
+            stays = value in changed or id(tensor) in fixed
+            if ways and not stays and _is_replaceable(ways[0]):
                 self.values.append(value)
-                self.sources.append(found[0])
+                self.sources.append(ways[0])
             else:
-                for condition in found or ():
-                    condition.exact = True
-        for value, source in zip(self.values, self.sources, strict=True):
-            key = source.key if type(source) is Condition else None
+                for way in ways:
+                    way.exact = True
+        for value, found in zip(self.values, self.sources, strict=True):
+            key = found.key if isinstance(found, Condition) else None
             value.name = value.name or (key if isinstance(key, str) else None)
         self._unite(reach, {id(x) for x in self.sources})
 
@@ -106,9 +109,9 @@ class Captures:
                 made = Condition("content", array, None, content_of(array), label)
                 reach.conditions.append(made)
 
-    def objects(self) -> list[Any]:
+    def objects(self) -> list[Captured]:
         """Return the arrays and tensors that are there now."""
-        return [x.read() if type(x) is Condition else x for x in self.sources]
+        return [x.read() if isinstance(x, Condition) else x for x in self.sources]
 
     def tensors(self) -> list[Tensor]:
         """Return the tensors among them."""
@@ -130,7 +133,11 @@ class Captures:
         )
 
     def found_again(
-        self, tracer: Tracer, program: Program, objects: Sequence[Any], contents: Sequence[Any]
+        self,
+        tracer: Tracer,
+        program: Program,
+        objects: Sequence[Captured],
+        contents: Sequence[bytes | int],
     ) -> list[Value]:
         """Return the values that stand for the captured arrays in the program of the second call.
 
@@ -167,14 +174,14 @@ def _is_replaceable(condition: Condition) -> bool:
     return origin_of_module(type(condition.owner)) != "library"
 
 
-def _identity_of(x: Array) -> Any:
+def _identity_of(x: Captured) -> object:
     """Return a key: of an array its memory and layout, so equal views share it; else the id."""
     if type(x) is not np.ndarray:
         return id(x)
     return x.__array_interface__["data"][0], x.shape, x.strides, x.dtype
 
 
-def _find_source(array: np.ndarray, reach: Reach) -> Any:
+def _find_source(array: np.ndarray, reach: Reach) -> Condition | np.ndarray | None:
     """Return where an operand is found from outside; None if it was made in the call.
 
     A view of an array from outside is a new object at each call, on the same memory. Then the guard
@@ -200,10 +207,8 @@ def _refuse_written_array(operand: ArrayOperand, tracer: Tracer) -> None:
     Raises:
         CompileError: naming the line.
     """
-    if (
-        sum(operand.array is other.array for other in tracer.array_operands) > 1
-        or not operand.is_unchanged()
-    ):
+    uses = sum(operand.array is other.array for other in tracer.array_operands)
+    if uses > 1 or not operand.is_unchanged():
         raise _written_array_error(operand)
 
 
@@ -239,27 +244,19 @@ def refuse_unreached_arrays(first: Tracer, second: Tracer, reach: Reach) -> None
     Raises:
         CompileError: naming one.
     """
-    before = {
-        id(operand.array)
-        for operand in first.array_operands
-        if id(operand.array) not in reach.arrays
-    }
+    before: dict[int, object] = {}  # the line of the first use
+    for operand in first.array_operands:
+        if id(operand.array) not in reach.arrays:
+            before.setdefault(id(operand.array), operand.line)
     for operand in second.array_operands:
         if id(operand.array) in before and operand.array.flags.writeable:
-            line = _first_line_of(operand, first)
+            line = before[id(operand.array)]
             raise CompileError(
                 f"compile: an array of shape {operand.array.shape}, used at {line}, "
                 "comes from an object whose contents cannot be read, so a replaced array would "
                 "not be noticed; keep it in an attribute, a list or a variable, or make it an "
                 "argument of the compiled function"
             )
-
-
-def _first_line_of(operand: ArrayOperand, first: Tracer) -> Any:
-    """Return where an array was used first in the first call."""
-    return next(
-        (other.line for other in first.array_operands if other.array is operand.array), None
-    )
 
 
 GRADIENT: Final = "grad"
@@ -280,10 +277,10 @@ class StateBeforeCall(NamedTuple):
         found: what the conditions read.
     """
 
-    objects: list[Any]
+    objects: list[Captured]
     contents: list[bytes | int]
-    draws: list[Any]
-    found: list[tuple[Any, Any]]
+    draws: list[Mapping[str, object]]
+    found: list[tuple[object, object]]
 
 
 class TracedCall(NamedTuple):
@@ -373,7 +370,7 @@ class FirstTrace:
                 c for c in self.conditions if c.key != GRADIENT or id(c.owner) not in cleared
             ]
 
-    def watchable_arrays(self, objects: Sequence[object]) -> tuple[list[Any], set[str]]:
+    def watchable_arrays(self, objects: Sequence[object]) -> tuple[list[np.ndarray], set[str]]:
         """Return the arrays whose uses can be watched, and the names of their attributes.
 
         Args:
@@ -485,40 +482,24 @@ class FirstTrace:
                     "outside, which the function changes with assign, or return them"
                 )
 
-    def first_failing_but_content(self, after: bool = False) -> Condition | None:
-        """Return the first condition that fails, not counting changed elements; or None.
+    def first_failing(self, after: bool = False, content: bool = True) -> Condition | None:
+        """Return the first condition that fails, or None.
 
         What only code of others reads, and does not hold, are its own accounts: they are forgotten.
 
         Args:
             after: whether a call has ended, which may have left gradients.
+            content: whether changed elements count.
         """
         kept = [c for c in self.conditions if not c.foreign or c.holds()]
         self.others_changed = len(kept) < len(self.conditions)
         self.conditions = kept
-        failing = (c for c in self.conditions if not c.holds())
-        return next(
-            (c for c in failing if not c.has_new_content() and not (after and c.key == GRADIENT)),
-            None,
-        )
+        failing = (c for c in kept if not c.holds() and not (after and c.key == GRADIENT))
+        return next((c for c in failing if content or not c.has_new_content()), None)
 
     def release(self) -> None:
         """Drop what only the trace needs, and the program does not."""
         del self.tracer, self.reach
-
-    def first_failing(self, after: bool = False) -> Condition | None:
-        """Return the first condition that does not hold.
-
-        What only code of others reads, and does not hold, are its own accounts: they are forgotten.
-
-        Args:
-            after: whether a call has ended, which may have left gradients.
-        """
-        self.conditions = [c for c in self.conditions if not c.foreign or c.holds()]
-        return next(
-            (c for c in self.conditions if not c.holds() and not (after and c.key == GRADIENT)),
-            None,
-        )
 
     def _refuse_drawn(self, before: Sequence[object], tracer: Tracer) -> None:
         """Refuse random numbers that were drawn without being recorded.
@@ -554,29 +535,15 @@ class CacheEntry:
     """
 
     __slots__ = (
-        *(
-            "direct",
-            "forgotten",
-            "guard",
-            "left",
-            "recording",
-            "replay",
-            "result",
-            "tensors",
-            "first",
-            "values",
-            "executable",
-            "watched",
-        ),
-        "_due",
-        "_next",
+        *("_due", "_next", "direct", "executable", "first", "forgotten", "guard", "left"),
+        *("recording", "replay", "result", "tensors", "values"),
     )
 
     def __init__(
         self,
         executable: Executable,
         first: FirstTrace,
-        values: Callable[..., Any] | None,
+        values: FastReader | None,
         due: Sequence[int],
     ) -> None:
         assert first.captures is not None
@@ -647,9 +614,8 @@ def _generator_state(generator: Any) -> Mapping[str, object]:
     """Return the state of a generator of NumPy or of the module random."""
     if hasattr(generator, "getstate"):
         return generator.getstate()
-    return getattr(
-        generator, "bit_generator", getattr(generator, "_bit_generator", generator)
-    ).state
+    bits = getattr(generator, "_bit_generator", generator)
+    return getattr(generator, "bit_generator", bits).state
 
 
 def leaves_with_gradients(programs: Iterable[Program]) -> set[int]:

@@ -22,24 +22,25 @@ from operator import attrgetter, call, is_, setitem
 from pathlib import Path
 from sys import getrefcount
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from .. import errors
 from ..archives import write_arrays
+from ..core.arrays import Array
 from ..core.contexts import serials
 from ..core.tensor import RUN, SET_VALUE, Tensor
 from ..errors import CompileError, UnsupportedError
 from ..files import locked_folder, write_file
 from .memory import plan_memory
 from .program import Program, Value
-from .source import ABILITIES, ProgramSource, write_module
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array
+from .source import ProgramSource, write_module
 
 Answer = TypeVar("Answer")
+Write = Callable[[], object]
+Build = Callable[..., tuple[Callable[..., Sequence[Any]], Sequence[Write], Sequence[np.ndarray]]]
+"""From the arrays that a program keeps to its step, what writes new values, and its own arrays."""
 FORK_TIMEOUT: Final = 10.0
 """So many seconds a fork waits for a program to end."""
 _registry: Final = threading.RLock()
@@ -180,9 +181,7 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork,
-        after_in_child=_after_fork_in_child,
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
     )
 
 
@@ -249,7 +248,7 @@ def save_program(
             _remove_unnamed(target)
 
 
-def _digest_of(arrays: Mapping[str, Any]) -> str:
+def _digest_of(arrays: Mapping[str, np.ndarray]) -> str:
     """Return twelve digits that differ for other arrays or names."""
     from hashlib import sha256
 
@@ -272,14 +271,12 @@ def _remove_unnamed(target: Path) -> None:
 
 def _saved_text(source: ProgramSource, arrays: str) -> str:
     """Return the text of a saved program: its source, what it names, and what loads it."""
-    read, made = [], []
-    for name, value in source.bound.items():
-        if isinstance(value, np.ndarray):
-            read.append(f'    {name} = _saved["{name}"]')
-        else:
-            made.append(f"{name} = {_write_generator(name, value)}")
+    bound = source.bound.items()
+    read = [f'    {name} = _saved["{name}"]' for name, x in bound if isinstance(x, np.ndarray)]
     if read:
         read.insert(0, f"with np.load({arrays}) as _saved:")
+    others = [(name, x) for name, x in bound if not isinstance(x, np.ndarray)]
+    made = [f"{name} = {_write_generator(name, x)}" for name, x in others]
     docstring, _, rest = source.text.partition("\n")
     before, _, after = rest.partition("\n\n\ndef build(")
     text = "\n".join([docstring, "", "import pathlib", before, *read, *made])
@@ -365,24 +362,26 @@ class Buffers:
 
     def __init__(
         self,
-        build: Callable[..., Any],
-        kept: Sequence[Any],
+        build: Build,
+        kept: Sequence[object],
         states: list[Tensor],
         borrowed: list[Tensor],
     ) -> None:
         self.borrowed = [(t, t._value) for t in borrowed]
-        self.states: list[tuple[Tensor, Any]] = []
-        self._start(build, kept, states)
+        self.states = self._start(build, kept, states)
         bases = [array.base for _, array in self.states if array.base is not None]
         self._tensors = tuple(tensor for tensor, _ in self.states)
         self._arrays = (*(array for _, array in self.states), *bases)
         del bases
         self._holders = list(map(getrefcount, self._arrays))
 
-    def _start(self, build: Callable[..., Any], kept: Sequence[Any], states: list[Tensor]) -> None:
+    def _start(
+        self, build: Build, kept: Sequence[object], states: list[Tensor]
+    ) -> list[tuple[Tensor, Any]]:
+        """Make the buffers, and let the tensors have the arrays that the program owns for them."""
         self.step, self.commit, arrays = build(*kept)
-        self.states += zip(states, arrays, strict=True)
         RUN(map(SET_VALUE, states, arrays))
+        return list(zip(states, arrays, strict=True))
 
     def prepare(self) -> bool:
         """Take over what was assigned from outside; tell whether the states may change in place.
@@ -442,16 +441,15 @@ class Executable:
         leaves = self.program.leaves
         self.source = source
         self.count = len(self.program.outputs)
-        self._reads = [leaves[v] for v in self.source.read]
-        self._states = [leaves[v] for v in self.source.states]
-        self._borrowed = [leaves[v] for v in self.source.kept if v in leaves][len(self._states) :]
-        self._scalars = [leaves[v] for v in self.source.scalars]
-        self._fresh = [self.source.states.index(v) for v in self.source.fresh]
+        self._reads = [leaves[v] for v in source.read]
+        self._states = [leaves[v] for v in source.states]
+        self._borrowed = [leaves[v] for v in source.kept if v in leaves][len(self._states) :]
+        self._fresh = [source.states.index(v) for v in source.fresh]
         self._build = self._execute_source()
-        self._bind = _make_bind(self._changed, self._scalars)
-        self._middle = self.count + len(self._scalars)
+        self._bind = _make_bind(self._changed, [leaves[v] for v in source.scalars])
+        self._middle = self.count + len(source.scalars)
 
-    def _execute_source(self) -> Callable[..., Any]:
+    def _execute_source(self) -> Build:
         """Execute the source, which tracebacks then show."""
         filename = f"<compiled {ascii(self.name)[1:-1]} {id(self):x}>"
         text = self.source.text
@@ -462,7 +460,7 @@ class Executable:
         for error in vars(errors):  # a function of ours in the source raises its own copy
             if f"_{error}" in namespace or error in namespace:
                 namespace[f"_{error}"] = namespace[error] = getattr(errors, error)
-        build: Callable[..., Any] = namespace["build"]
+        build: Build = namespace["build"]
         return build
 
     def _make_buffers(self) -> Buffers:
@@ -471,7 +469,7 @@ class Executable:
         if all(map(_is_written_in_c, made.commit)):
             return made
         # BLAS cannot take a product. Python would add it, and an interrupt could come between.
-        plan = plan_memory(self.program, ABILITIES, in_place=False)
+        plan = plan_memory(self.program, in_place=False)
         self._load(write_module(self.program, plan, self.name))
         return self._make_buffers()
 
@@ -479,14 +477,14 @@ class Executable:
         tensor = self.program.leaves.get(value)
         return tensor._value if tensor is not None else self.program.constants[value]
 
-    def save(self, path: str | os.PathLike[str], captured: Sequence[Any]) -> None:
+    def save(self, path: str | os.PathLike[str], captured: Sequence[object]) -> None:
         """Write the program to a Python file, with the present values beside it."""
         wanted = (*self.source.kept, *self.source.read)
         values = {v: self._kept_array(v) for v in wanted}
         inputs = self.program.inputs[len(self.program.inputs) - len(captured) :]
         save_program(self.source, values | dict(zip(inputs, captured, strict=True)), path)
 
-    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
+    def __call__(self, values: Sequence[object]) -> Sequence[object]:
         """Run the program; return its outputs. Tensors that it updates have their new values."""
         if self.changes:
             return self.run_alone(values)[: self.count]
@@ -498,7 +496,7 @@ class Executable:
         """Call a function while no other program may change these tensors."""
         return run_in_turn(lambda: self._turn.current(), self.name, function)
 
-    def run_on_scratch(self, values: Sequence[Any]) -> tuple[Sequence[Any], list[Any]]:
+    def run_on_scratch(self, values: Sequence[object]) -> tuple[Sequence[object], list[object]]:
         """Run on separate memory; return the outputs and the new values of changed tensors."""
         step, commit, arrays = self._build(*[self._kept_array(v) for v in self.source.kept])
         results = step(*values, *[t._value for t in self._reads])
@@ -509,7 +507,7 @@ class Executable:
         news |= zip([*source.scalars, *source.fresh], results[count:], strict=True)
         return results[:count], [news[leaf] for leaf, _ in self.program.updates]
 
-    def _run(self, values: Sequence[Any]) -> Sequence[Any]:
+    def _run(self, values: Sequence[object]) -> Sequence[object]:
         """Run a program that changes nothing."""
         try:
             workspace = self._idle.pop()
@@ -521,7 +519,7 @@ class Executable:
         self._idle.append(workspace)
         return results
 
-    def run_alone(self, values: Sequence[Any]) -> Sequence[Any]:
+    def run_alone(self, values: Sequence[object]) -> Sequence[object]:
         """Run while no other program has these tensors: compute, then write all new values.
 
         It is one function, since each further call would cost 0.1 µs.
@@ -549,7 +547,7 @@ class Executable:
                 turn.busy = False
                 return results
 
-    def _copy_into_states(self, workspace: Buffers, results: Sequence[Any]) -> Iterator[Any]:
+    def _copy_into_states(self, workspace: Buffers, results: Sequence[object]) -> Iterator[object]:
         """Return an iterator that copies new values into the states, in C."""
         arrays = [workspace.states[place][1] for place in self._fresh]
         return map(setitem, arrays, repeat(...), results[self._middle :])

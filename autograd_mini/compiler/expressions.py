@@ -103,12 +103,9 @@ class AnnotationRemover(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Drop what only a reader of this package needs."""
         node.decorator_list, node.returns = [], None
-        self._shorten(node)
-        return self.generic_visit(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Keep an error's class, with the first line of its docstring."""
-        self._shorten(node)
+        text = ast.get_docstring(node)
+        if text:
+            node.body[0] = ast.Expr(ast.Constant(text.partition("\n")[0]))
         return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
@@ -122,12 +119,6 @@ class AnnotationRemover(ast.NodeTransformer):
             return None
         plain = ast.Assign([node.target], self.visit(node.value))
         return ast.copy_location(plain, node)
-
-    def _shorten(self, node: ast.FunctionDef | ast.ClassDef) -> None:
-        """Keep the first line of a docstring."""
-        text = ast.get_docstring(node)
-        if text:
-            node.body[0] = ast.Expr(ast.Constant(text.partition("\n")[0]))
 
 
 def _closed_over(function: FunctionType) -> dict[str, ast.expr]:

@@ -19,20 +19,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.primitive import Primitive
 from ..core.source_text import Written
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.indexing import fill_index, places, subscripts
-from . import fused_ops as blas
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..core.arrays import Array
 
 KINDS: Final[dict[np.dtype[Any], str]] = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 """The dtypes that the products take, and the letter that their routines begin with."""
@@ -60,7 +55,7 @@ class Library:
     keeping: dict[str, Any]
     releasing: dict[str, Any]
 
-    def routine(self, name: str, multiplications: int) -> Any:
+    def routine(self, name: str, multiplications: int) -> Callable[..., object]:
         """Return a routine for a call of this many multiplications."""
         return (self.keeping if multiplications <= BRIEF else self.releasing)[name]
 
@@ -111,7 +106,7 @@ def _find_routines(opened: ctypes.CDLL) -> dict[str, object]:
     }
 
 
-def find_routine(opened: ctypes.CDLL, name: str) -> Any:
+def find_routine(opened: ctypes.CDLL, name: str) -> Callable[..., object]:
     """Look one routine up under all its spellings."""
     for spelling in SPELLINGS:
         found = getattr(opened, spelling.format(name), None)
@@ -136,7 +131,7 @@ def _multiplies_rightly(found: Library, dtype: np.dtype[np.generic]) -> bool:
     return np.array_equal(whole, right) and np.array_equal(one, right[:, 1:2])
 
 
-def make_factor(dtype: np.dtype[np.generic], value: float) -> Any:
+def make_factor(dtype: np.dtype[np.generic], value: float) -> ctypes.c_float | ctypes.c_double:
     """Make a factor that can be set between calls."""
     return ctypes.c_float(value) if dtype == np.float32 else ctypes.c_double(value)
 
@@ -163,7 +158,7 @@ def _vector_layout(x: np.ndarray) -> int | None:
 
 def bind_gemm(
     found: Library, a: np.ndarray, b: np.ndarray, out: np.ndarray, alpha: object, beta: float
-) -> Callable[[], None] | None:
+) -> Callable[[], object] | None:
     """Prepare out ← alpha·a@b + beta·out of matrices; None if BLAS cannot read one of them.
 
     Fortran's matrices are by columns, so it is asked for outᵀ ← alpha·bᵀ@aᵀ + beta·outᵀ.
@@ -183,7 +178,7 @@ def bind_gemm(
 
 def bind_gemv(
     found: Library, a: np.ndarray, b: np.ndarray, out: np.ndarray, alpha: object, beta: float
-) -> Callable[[], None] | None:
+) -> Callable[[], object] | None:
     """Prepare out ← alpha·a@b + beta·out where b has one column or a has one row; as `bind_gemm`.
 
     A quarter of `bind_gemm`'s time at (1, 784) @ (784, 128).
@@ -202,14 +197,14 @@ def bind_gemv(
     )
 
 
-def _bind_arguments(function: Any, *arguments: object) -> Callable[[], None]:
+def _bind_arguments(function: Callable[..., object], *arguments: object) -> Callable[[], object]:
     """Bind a routine to its arguments, which live as long as the result."""
     bound = partial(function, *map(_address_of, arguments))
     bound.arrays = arguments  # type: ignore[attr-defined]  # an address does not keep its array
     return bound
 
 
-def _address_of(argument: Any) -> Any:
+def _address_of(argument: Any) -> object:
     """Make the address of an argument, in the form that ctypes passes on without converting it."""
     if isinstance(argument, np.ndarray):
         return ctypes.c_void_p.from_param(argument.ctypes.data)
@@ -242,8 +237,12 @@ def gemm(
 
 
 def prepare_product(
-    a: Array, b: Any, out: Array, alpha: Any = 1.0, beta: float = 0.0
-) -> Callable[[], None]:
+    a: np.ndarray,
+    b: np.ndarray,
+    out: np.ndarray,
+    alpha: float | np.ndarray = 1.0,
+    beta: float = 0.0,
+) -> Callable[[], object]:
     """Prepare `gemm` of three arrays, which stay where they are: a function to call many times.
 
     Everything is checked and converted here, so that a call takes the time of the product and
@@ -263,18 +262,20 @@ def prepare_product(
     if not varies and alpha == 0:  # BLAS would not look at a and b, and miss their NaN
         return lambda: plain(alpha)
     if can_use_blas(a, b, out):
-        found = blas.find_blas()
-        factor = alpha if varies else blas.make_factor(out.dtype, alpha)
+        found = find_blas()
+        factor = alpha if isinstance(alpha, np.ndarray) else make_factor(out.dtype, alpha)
         matrices = _as_matrices(a, b, out)
         vector = 1 in (a.ndim, b.ndim) or 1 in out.shape
-        routine = blas.bind_gemv if vector else blas.bind_gemm
+        routine = bind_gemv if vector else bind_gemm
         run = routine(found, *matrices, factor, beta) if found else None
         if run is not None:
             return run
     return lambda: plain(alpha)
 
 
-def _prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[float], None]:
+def _prepare_with_numpy(
+    a: np.ndarray, b: np.ndarray, out: np.ndarray, beta: float
+) -> Callable[[float | np.ndarray], None]:
     """Prepare the product by NumPy alone, as a function of alpha."""
     direct = (
         beta == 0
@@ -283,7 +284,7 @@ def _prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[floa
         and not _may_overlap(a, b, out)
     )
 
-    def call(alpha: float) -> None:
+    def call(alpha: float | np.ndarray) -> None:
         alpha = float(alpha)
         if direct:
             np.matmul(a, b, out=out)
@@ -305,7 +306,7 @@ def _prepare_with_numpy(a: Any, b: Any, out: Any, beta: float) -> Callable[[floa
     return call
 
 
-def _refuse_operands(a: Any, b: Any, out: Any) -> None:
+def _refuse_operands(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Refuse operands that cannot be multiplied."""
     for name, x in (("a", a), ("b", b), ("out", out)):
         if not isinstance(x, np.ndarray):
@@ -333,23 +334,25 @@ def _product_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return np.broadcast_shapes(a[:-2], b[:-2]) + rows + columns
 
 
-def can_use_blas(a: Any, b: Any, out: Any) -> bool:
+def can_use_blas(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
     """Whether BLAS takes such arrays: real, of one dtype, at most matrices, none of them empty."""
     arrays = (a, b, out)
     return (
-        out.dtype in blas.KINDS
+        out.dtype in KINDS
         and all(type(x) is np.ndarray and x.dtype == out.dtype for x in arrays)
         and all(x.ndim <= 2 and x.size > 0 and x.flags.aligned for x in arrays)
         and not _may_overlap(a, b, out)
     )
 
 
-def _may_overlap(a: Array, b: Array, out: Array) -> bool:
+def _may_overlap(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> bool:
     """Whether writing out might change an operand that is still to be read."""
     return np.may_share_memory(out, a) or np.may_share_memory(out, b)
 
 
-def _as_matrices(a: Array, b: np.ndarray, out: Array) -> tuple[Any, Any, Any]:
+def _as_matrices(
+    a: np.ndarray, b: np.ndarray, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """View vectors as a matrix of one row (a) or of one column (b), and out accordingly."""
     rows, columns = a.ndim > 1, b.ndim > 1
     if not rows and not columns:
@@ -361,6 +364,7 @@ def _as_matrices(a: Array, b: np.ndarray, out: Array) -> tuple[Any, Any, Any]:
     return a, b if columns else b[:, None], out
 
 
+Index = tuple[object, ...]
 FUSED_OPS: Final[dict[str, Primitive]] = {}
 """The operations below, by name."""
 
@@ -376,13 +380,15 @@ def declare_operation(
     )  # fmt: skip
 
 
-def _declare_fused(name: str, forward: Any, symbol: str, doc: str, **fields: object) -> Primitive:
+def _declare_fused(
+    name: str, forward: Callable[..., object], symbol: str, doc: str, **fields: object
+) -> Primitive:
     """Declare an operation that passes know by its name."""
     made = FUSED_OPS[name] = declare_operation(name, forward, symbol, doc, **fields)
     return made
 
 
-def add_terms(*terms: Any) -> Array:
+def add_terms(*terms: Array) -> Array:
     """Add terms of one shape and dtype, from left to right."""
     total = terms[0] + terms[1]
     for x in terms[2:]:
@@ -412,10 +418,7 @@ affine: Final = _declare_fused(
     "@ +",
     "x·W + b, with b added to each row.",
     code=lambda x, weight, bias: f"{x} @ {weight} + {bias}",
-    into=lambda out, x, weight, bias: [
-        f"np.matmul({x}, {weight}, out={out})",
-        f"np.add({out}, {bias}, out={out})",
-    ],
+    into=lambda out, x, w, b: [f"np.matmul({x}, {w}, out={out})", f"np.add({out}, {b}, out={out})"],
 )
 
 
@@ -475,7 +478,7 @@ picked: Final = _declare_fused(
 )
 
 
-def added_in_copy(x: np.ndarray, g: Any, index: Any, unique: bool) -> np.ndarray:
+def added_in_copy(x: np.ndarray, g: np.ndarray, index: Any, unique: bool) -> np.ndarray:
     """Copy x, and add g at an index, once for each time that a place is named."""
     result = np.array(x)
     if unique:
@@ -486,38 +489,24 @@ def added_in_copy(x: np.ndarray, g: Any, index: Any, unique: bool) -> np.ndarray
 
 
 def _add_at(
-    x: np.ndarray,
-    g: np.ndarray,
-    *arrays: object,
-    index: tuple[object, ...],
-    unique: bool,
-    flat: bool,
+    x: np.ndarray, g: np.ndarray, *arrays: object, index: Index, unique: bool, flat: bool
 ) -> np.ndarray:
     """Add at an index that has its arrays as operands; if `flat`, of all elements in a row."""
-    if flat:
-        return added_in_copy(x.reshape(-1), g, fill_index(index, arrays), unique).reshape(x.shape)
-    return added_in_copy(x, g, fill_index(index, arrays), unique)
+    row = x.reshape(-1) if flat else x
+    return added_in_copy(row, g, fill_index(index, arrays), unique).reshape(x.shape)
 
 
 def _write_added_at(
-    x: Written, g: Written, *arrays: Written, index: tuple[object, ...], unique: bool, flat: bool
+    x: Written, g: Written, *arrays: Written, index: Index, unique: bool, flat: bool
 ) -> str:
     """Write it as a call."""
-    if flat:
-        row = f"{x}.reshape(-1)"
-        call = f"added_in_copy({row}, {g}, {places(index, arrays)}, {unique})"
-        return f"{call}.reshape({x}.shape)"
-    return f"added_in_copy({x}, {g}, {places(index, arrays)}, {unique})"
+    row = f"{x}.reshape(-1)" if flat else f"{x}"
+    call = f"added_in_copy({row}, {g}, {places(index, arrays)}, {unique})"
+    return f"{call}.reshape({x}.shape)" if flat else call
 
 
 def _write_added_at_into(
-    out: Written,
-    x: Written,
-    g: Written,
-    *arrays: Written,
-    index: tuple[object, ...],
-    unique: bool,
-    flat: bool,
+    out: Written, x: Written, g: Written, *arrays: Written, index: Index, unique: bool, flat: bool
 ) -> list[str]:
     """Write the addition at an index, in x's place if the result is to be there."""
     copied = [] if out.text == x.text else [f"{out}[...] = {x}"]

@@ -17,6 +17,7 @@ import numpy as np
 from ..core.absent import Absent
 from ..core.contexts import Phase, PhaseScope, Scope, ScopePath, run_apart, serials
 from ..core.graph import Graph, as_graph
+from ..core.primitive import Primitive
 from ..core.record import Record, lines, record, record_always
 from ..core.reverse import backward_pass, swap_convention, vertices_between
 from ..core.tensor import NO_PARAMS, Tensor, leaf
@@ -24,7 +25,7 @@ from ..ops.conversion import cast, set_leaf
 from .executable import Executable
 from .fused_ops import add_n, declare_operation, flat, parts
 from .passes.cleanup import eliminate_dead_code
-from .program import Instruction, Operand, Program, Value
+from .program import Instruction, Operand, Params, Program, Value
 
 Ends = frozenset[Value] | None
 """The new values of trained leaves to which a value leads; None if it leads elsewhere too."""
@@ -59,7 +60,7 @@ def _values_between(program: Program, trained: set[Value]) -> set[Value]:
 
     They have the shape of a leaf, and are made in a scope in which a last value is made.
     """
-    makers = {y: step.scope for step in program.instructions for y in step.results}
+    makers = {y: step.scope for y, step in program.makers().items()}
     scopes = {makers[new] for new in trained if makers.get(new)}
     shapes = {leaf.shape for leaf in program.leaves if program.leaves[leaf].requires_grad}
     return {
@@ -266,31 +267,20 @@ class GraphMaker:
         )
         scope = self.scope(phase, step.scope)
         vertex: Any = Record() if step.primitive.multiple else Tensor()
-        vertex._primitive = step.primitive
-        vertex._operands = operands
-        vertex._params = step.params
-        vertex._scope = scope
-        vertex._requires_grad = False
-        vertex.serial = next(serials)
+        _set_operation(vertex, step.primitive, operands, step.params, scope)
         if type(vertex) is Record:
             vertex.arrays = tuple(map(_absent_array, step.results))
             made = [vertex.output(i) for i in range(len(step.results))]
         else:
-            vertex._value = _absent_array(step.results[0])
-            vertex.grad = None
+            vertex._value, vertex.grad = _absent_array(step.results[0]), None
             made = [vertex]
         for value, tensor in zip(step.results, made, strict=True):
             tensor.name = value.name
             self.tensors[value] = tensor
-        if step.line is not None:
-            lines.attach(vertex, self.line(step.line))
-
-    def line(self, site: object) -> str:
-        """Write where an instruction was recorded; many share a place."""
-        text = self.written.get(site)
-        if text is None:
-            text = self.written[site] = str(site)
-        return text
+        if step.line is not None:  # many share a place
+            if step.line not in self.written:
+                self.written[step.line] = str(step.line)
+            lines.attach(vertex, self.written[step.line])
 
     def output(self, y: Operand) -> Tensor:
         """Return an output as a tensor: plain numbers and arrays become leaves."""
@@ -303,15 +293,10 @@ class GraphMaker:
         for old, new in self.program.updates:
             before = self.tensors[old]
             after = Tensor()
-            after._value = _absent_array(old)
+            operands = (before, self.tensors[new])
+            _set_operation(after, set_leaf, operands, NO_PARAMS, self._scope_of_update(new))
             after._requires_grad = before._requires_grad
-            after._primitive = set_leaf
-            after._operands = (before, self.tensors[new])
-            after._params = NO_PARAMS
-            after._scope = self._scope_of_update(new)
-            after.serial = next(serials)
-            after.grad = None
-            after.name = before.name
+            after._value, after.grad, after.name = _absent_array(old), None, before.name
             changed.append(after)
         return changed
 
@@ -340,10 +325,9 @@ class GraphMaker:
     def part(self, phase: Phase, entries: Entries = ()) -> Scope:
         """Return the scope around a phase: one for each entry, if the phase has its own scope."""
         path = self.own[phase]
-        found = self.scopes.get((phase, "", entries))
-        if found is None:
-            found = self.scopes[phase, "", entries] = PhaseScope(phase, path)
-        return found
+        if (phase, "", entries) not in self.scopes:
+            self.scopes[phase, "", entries] = PhaseScope(phase, path)
+        return self.scopes[phase, "", entries]
 
     def _scope_of_update(self, new: Operand) -> Scope | None:
         """Return the scope around the update that makes a new value."""
@@ -386,6 +370,18 @@ def _phase_scopes(program: Program, phases: list[Phase]) -> dict[Phase, str]:
     return own
 
 
+def _set_operation(
+    vertex: Tensor | Record,
+    primitive: Primitive,
+    operands: tuple[object, ...],
+    params: Params,
+    scope: Scope | None,
+) -> None:
+    """Make a vertex the result of an operation."""
+    vertex._primitive, vertex._operands, vertex._params = primitive, operands, params
+    vertex._scope, vertex._requires_grad, vertex.serial = scope, False, next(serials)
+
+
 def _absent_array(value: Value) -> Absent:
     """Return what stands for an array of the program."""
     return Absent(value.shape, value.dtype)
@@ -422,7 +418,7 @@ class ProgramOperation:
             params=("others",),
         )
 
-    def record(self, values: Sequence[object]) -> Sequence[Any]:
+    def record(self, values: Sequence[object]) -> Sequence[object]:
         """Run the program; return its outputs, recorded where they require a gradient."""
         others: list[Any] = []
         found = record(self._primitive, (*self._leaves, *values), {"others": others})
@@ -430,13 +426,11 @@ class ProgramOperation:
         others.clear()  # the graph keeps the list
         return [next(recorded if grad else plain) for grad in self._wanted]
 
-    def _forward(self, *arrays: object, others: list[object]) -> tuple[Any, ...]:
+    def _forward(self, *arrays: object, others: list[object]) -> tuple[object, ...]:
         """Run the program; return what requires a gradient, and add what does not to a list."""
-        outputs = list(
-            zip(self._executable(arrays[len(self._leaves) :]), self._wanted, strict=True)
-        )
-        others += [y for y, grad in outputs if not grad]
-        return tuple(y for y, grad in outputs if grad)
+        outputs = self._executable(arrays[len(self._leaves) :])
+        others += [y for y, grad in zip(outputs, self._wanted, strict=True) if not grad]
+        return tuple(y for y, grad in zip(outputs, self._wanted, strict=True) if grad)
 
     def _vjp(self, g: Sequence[object], y: object, *xs: Any, others: list[object]) -> list[object]:
         """Return the cotangents of all operands; None for operands without a gradient."""
@@ -446,7 +440,7 @@ class ProgramOperation:
             tensors = tuple(map(leaf, tensors))
             for tensor, own in zip(tensors, self._leaves, strict=True):
                 tensor._requires_grad = own._requires_grad
-        outputs = self._compute_outputs((*tensors, *xs[len(self._leaves) :]))
+        outputs = run_apart(lambda: self._interpret((*tensors, *xs[len(self._leaves) :])))
         ends, seeds = [], []
         wanted = (x for x, grad in zip(outputs, self._wanted, strict=True) if grad)
         for x, h in zip(wanted, g, strict=True):
@@ -458,19 +452,12 @@ class ProgramOperation:
         reached = {x.serial: swap_convention(h) for x, h in found}
         return [reached.get(x.serial) for x in tensors] + [None] * (len(xs) - len(tensors))
 
-    def _compute_outputs(self, operands: Sequence[object]) -> list[object]:
-        """Interpret what was recorded, with tensors in place of leaves; return the outputs."""
-        return run_apart(lambda: self._interpret(operands))
-
     def _interpret(self, operands: Sequence[object]) -> list[object]:
+        """Interpret what was recorded, with tensors in place of leaves; return the outputs."""
         program = self._program
         names = (*program.leaves, *program.inputs)
         values: dict[Any, Any] = dict(zip(names, operands, strict=True)) | program.constants
         with record_always():
             for step in program.instructions:
-                given = [values[x] if type(x) is Value else x for x in step.operands]
-                results = step.primitive(*given, **step.params)
-                if not step.primitive.multiple:
-                    results = (results,)
-                values.update(zip(step.results, results, strict=True))
+                step.compute(values, step.primitive)
         return [values[y] if type(y) is Value else y for y in program.outputs]

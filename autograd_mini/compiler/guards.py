@@ -13,8 +13,9 @@ import ast
 import keyword
 import struct
 import threading
+import types
 import unicodedata
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from operator import is_
 from typing import Any, Final, Literal
 
@@ -55,9 +56,7 @@ def is_identical(x: Any, y: Any) -> bool:
         return (x != x and y != y) or struct.pack("d", x) == struct.pack("d", y)
     if kind is complex:
         return is_identical(x.real, y.real) and is_identical(x.imag, y.imag)
-    if kind in IMMUTABLE or kind is range:
-        return bool(x == y)
-    if isinstance(x, np.dtype):
+    if kind in IMMUTABLE or kind is range or isinstance(x, np.dtype):
         return bool(x == y)
     if isinstance(x, np.ndarray | np.generic):
         return x.dtype == y.dtype and x.shape == y.shape and has_same_bits(x, y)
@@ -89,19 +88,10 @@ def _text(x: object) -> str:
     return f"{type(x).__qualname__} {x!r}"
 
 
-Kind = Literal[
-    "attribute",
-    "method",
-    "item",
-    "cell",
-    "call",
-    "length",
-    "items",
-    "absent",
-    "no_item",
-    "content",
-    "empty",
-]
+Kind = (
+    Literal["attribute", "method", "item", "cell", "call", "length", "items"]
+    | Literal["absent", "no_item", "content", "empty"]
+)
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 """Stands for the absence of an object."""
 PARSING: Final = threading.Lock()
@@ -138,16 +128,16 @@ class Condition:
     def __init__(
         self,
         kind: Kind,
-        owner: Any,
-        key: Any,
-        value: Any,
+        owner: object,
+        key: object,
+        value: object,
         label: str = "",
         foreign: bool = False,
     ) -> None:
         self.kind = kind
-        self.owner = owner
-        self.key = key
-        self.value = value
+        self.owner: Any = owner
+        self.key: Any = key
+        self.value: Any = value
         self.label = label
         self.foreign = foreign
         self.exact = kind not in ("attribute", "item", "cell") or not is_read(value)
@@ -211,7 +201,7 @@ def _is_alike(x: Any, y: Any) -> bool:
     return bool(x.shape == y.shape and x.dtype == y.dtype)
 
 
-def numbers_of(x: object) -> Any:
+def numbers_of(x: object) -> object:
     """Return the array that a program reads."""
     return x._value if type(x) is Tensor else x
 
@@ -223,7 +213,7 @@ def read_attribute(owner: object, name: str) -> Any:
     return object.__getattribute__(owner, name)
 
 
-def _has_no_attribute(owner: object, name: str) -> Any:
+def _has_no_attribute(owner: object, name: str) -> object:
     """Return True if there is no such attribute, else `MISSING`."""
     try:
         read_attribute(owner, name)
@@ -232,7 +222,7 @@ def _has_no_attribute(owner: object, name: str) -> Any:
     return MISSING
 
 
-def _is_empty(cell: Any) -> bool:
+def _is_empty(cell: types.CellType) -> bool:
     """Tell whether a variable of a closure has no value yet."""
     try:
         _ = cell.cell_contents
@@ -241,7 +231,7 @@ def _is_empty(cell: Any) -> bool:
     return False
 
 
-def content_of(array: Any, key: Any = None) -> bytes | int:
+def content_of(array: Any, key: object = None) -> bytes | int:
     """Return the bytes of an array or buffer, or a fingerprint, to compare its elements."""
     data = array
     if isinstance(array, np.generic):
@@ -252,7 +242,7 @@ def content_of(array: Any, key: Any = None) -> bytes | int:
     return data.tobytes() if data.nbytes <= BRIEF else fingerprint(data)
 
 
-def _holds_same_items(container: Any, items: Sequence[object]) -> bool:
+def _holds_same_items(container: Collection[object], items: Sequence[object]) -> bool:
     """Tell whether a container holds the same objects in the same order; for dicts, the keys."""
     return len(container) == len(items) and all(
         x is y or (is_plain_value(y) and is_identical(x, y))
@@ -275,6 +265,10 @@ READERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+Captured = np.ndarray | Tensor
+"""What a program reads the numbers of at each call."""
+
+
 class Guard:
     """Conditions, and the generated function that looks at all of them at once.
 
@@ -284,7 +278,9 @@ class Guard:
             others, or arrays and tensors themselves.
     """
 
-    def __init__(self, conditions: Sequence[Condition], sources: Sequence[object] = ()) -> None:
+    def __init__(
+        self, conditions: Sequence[Condition], sources: Sequence[Condition | Captured] = ()
+    ) -> None:
         self.conditions = list(conditions)
         self.sources = list(sources)
         self._bound: dict[str, Any] = {
@@ -303,10 +299,10 @@ class Guard:
         self._functions: list[str] = []
         self._test = self._compile_test()
 
-    def check(self) -> tuple[Any, ...] | None:
+    def check(self) -> tuple[object, ...] | None:
         """Return the arrays that a program reads if all conditions hold, else None."""
         try:
-            found: tuple[Any, ...] | None = self._test()
+            found = self._test()
         except FAILURES:
             found = None
         return self._check_by_value() if found is None else found
@@ -324,9 +320,9 @@ class Guard:
         """Return the arrays that a program reads."""
         return tuple(numbers_of(x) for x in self.objects())
 
-    def objects(self) -> list[Any]:
+    def objects(self) -> list[Captured]:
         """Return the arrays and tensors that a program reads."""
-        return [x.read() if type(x) is Condition else x for x in self.sources]
+        return [x.read() if isinstance(x, Condition) else x for x in self.sources]
 
     def first_failing(self) -> Condition | None:
         """Return the first condition that does not hold."""
@@ -339,13 +335,13 @@ class Guard:
         places = {id(c): place for place, c in enumerate(self.conditions)}
         lines, results = [], []
         for place, x in enumerate(self.sources):
-            text = f"a{place}"
-            if type(x) is Condition:
+            text, found = f"a{place}", x
+            if isinstance(x, Condition):
                 lines.append(f"{text} = {self._write_read(x, places[id(x)])}")
+                found = x.value
             else:
                 self._bound[text] = x
-            is_tensor = type(x.value if type(x) is Condition else x) is Tensor
-            results.append(f"{text}._value, " if is_tensor else f"{text}, ")
+            results.append(f"{text}._value, " if type(found) is Tensor else f"{text}, ")
         tests: list[str] = []  # of what the program reads
         others: list[str] = []
         whole = _find_whole_lists(self.conditions, names)

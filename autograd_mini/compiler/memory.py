@@ -13,10 +13,11 @@ Each value has one kind of storage:
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from .expressions import is_view, takes_out, works_in_place
 from .fused_ops import accumulated, added_at, flat, parts
 from .program import Instruction, Operand, Program, Value
 
@@ -71,37 +72,28 @@ class Plan:
         return all(self.kinds[self.base(x)] in ("constant", "buffer") for x in factors)
 
 
-Question = Callable[[Instruction], bool]
+def _takes_out(step: Instruction) -> bool:
+    """Whether an instruction can write its result into an array."""
+    if not step.is_draw:
+        return "schedule" not in step.params and takes_out(step)
+    from ..random.draws import FILLS
+
+    y = step.results[0]
+    return bool(y.shape) and y.dtype.char in "fd" and step.params["method"] in FILLS
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
-    """Functions that tell what the source of an instruction can do.
-
-    Attributes:
-        is_view: whether its result shares the memory of its first operand.
-        takes_out: whether it can write its result into an array.
-        in_place: whether that may be one of its operands, of the same shape and dtype.
-    """
-
-    is_view: Question
-    takes_out: Question
-    in_place: Question
-
-
-def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan:
+def plan_memory(program: Program, in_place: bool = True) -> Plan:
     """Plan the memory of a program, after the passes.
 
     Args:
         program: the program.
-        can: tells what its instructions can do.
         in_place: whether products may be added into states, which needs a BLAS that can be called.
     """
     states = {leaf for leaf, _ in program.updates if leaf.shape}
     groups = _find_state_vectors(program, states)
     direct = _find_accumulations(program, states) if in_place else {}
     while True:
-        plan = _choose_all_storage(program, can, states, groups, direct)
+        plan = _choose_all_storage(program, states, groups, direct)
         stays = [y for y in direct if plan.stays(plan.products[y])]
         if len(stays) == len(direct):
             break
@@ -109,13 +101,12 @@ def plan_memory(program: Program, can: Abilities, in_place: bool = True) -> Plan
     for step in plan.head:
         if step.primitive is flat and step.results[0] not in groups:
             _compute_in_vector(plan, step)
-    _assign_offsets(plan, [*plan.head, *plan.tail], program, can.in_place)
+    _assign_offsets(plan, [*plan.head, *plan.tail], program)
     return plan
 
 
 def _choose_all_storage(
     program: Program,
-    can: Abilities,
     states: set[Value],
     groups: dict[Value, tuple[Value, ...]],
     direct: dict[Value, Value],
@@ -133,7 +124,7 @@ def _choose_all_storage(
     plan.kinds |= dict.fromkeys(program.constants, "constant")
     outputs = {y for y in program.outputs if type(y) is Value}
     for step in [*plan.head, *plan.tail]:
-        _choose_storage(plan, step, outputs, direct, can)
+        _choose_storage(plan, step, outputs, direct)
     return plan
 
 
@@ -200,11 +191,7 @@ def new_vector(program: Program, states: tuple[Value, ...]) -> Value | None:
 
 
 def _choose_storage(
-    plan: Plan,
-    step: Instruction,
-    outputs: set[Value],
-    direct: dict[Value, Value],
-    can: Abilities,
+    plan: Plan, step: Instruction, outputs: set[Value], direct: dict[Value, Value]
 ) -> None:
     """Choose the storage of an instruction's results."""
     first = step.operands[0] if step.operands else None
@@ -218,17 +205,15 @@ def _choose_storage(
             plan.kinds[y], plan.bases[y] = "view", first
         elif step.primitive is flat:
             plan.kinds[y] = "buffer"
-        elif type(first) is Value and first.shape and y.shape and can.is_view(step):
+        elif type(first) is Value and first.shape and y.shape and is_view(step):
             plan.kinds[y], plan.bases[y] = "view", first
-        elif y.shape and y.nbytes and y not in outputs and can.takes_out(step):
+        elif y.shape and y.nbytes and y not in outputs and _takes_out(step):
             plan.kinds[y] = "buffer"
         else:
             plan.kinds[y] = "local"
 
 
-def _assign_offsets(
-    plan: Plan, steps: Sequence[Instruction], program: Program, in_place: Question
-) -> None:
+def _assign_offsets(plan: Plan, steps: Sequence[Instruction], program: Program) -> None:
     """Give each buffer its place in the working memory; it is free again after its last use."""
     last: dict[Value, int] = {}
     for i, step in enumerate(steps):
@@ -239,22 +224,20 @@ def _assign_offsets(
     memory = WorkingMemory()
     for i, step in enumerate(steps):
         dying = {x for x in map(plan.base, step.values) if last[x] == i}
-        made = step.results[0] if step.results else None
-        if made is None:
+        if not step.results:
             continue
-        y = made
+        y = step.results[0]
         if y in plan.placed:
             vector, at = plan.placed[y]
             if vector not in plan.offsets:
                 plan.offsets[vector] = memory.take(vector.nbytes)
             plan.offsets[y] = plan.offsets[vector] + at * y.dtype.itemsize
         elif plan.kinds[y] == "buffer" and y not in plan.offsets:
-            within = step.operands[:1] if step.primitive is added_at else step.operands
-            reused = next(
-                (x for x in within if type(x) is Value and _can_reuse_buffer(x, y, dying, plan)),
-                None,
-            )
-            if reused is not None and in_place(step):
+            only_first = step.primitive is added_at
+            within = step.values[:1] if only_first else step.values
+            fit = (x for x in within if _can_reuse_buffer(x, y, dying, plan))
+            reused = next(fit, None)
+            if reused is not None and (only_first or works_in_place(step)):
                 base = plan.base(reused)
                 while reused in plan.written:  # short ways: a chain may be long
                     reused = plan.written[reused]

@@ -17,10 +17,10 @@ import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from types import CodeType, FrameType
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,11 +28,13 @@ from ..core.record import LIBRARIES
 from ..core.tensor import Tensor
 from .guards import MISSING, read_attribute
 
+Answer = TypeVar("Answer")
+
 
 class MappingValues:
     """The values of a mapping, as a container that is read anew each time."""
 
-    def __init__(self, of: Mapping[Any, Any]) -> None:
+    def __init__(self, of: Mapping[object, object]) -> None:
         self._of = of
 
     def __len__(self) -> int:
@@ -45,10 +47,10 @@ class MappingValues:
 class MappingItems:
     """The items of a mapping whose class does more at `[key]`."""
 
-    def __init__(self, of: Mapping[Any, Any]) -> None:
+    def __init__(self, of: Mapping[object, object]) -> None:
         self._of = of
 
-    def __getitem__(self, key: object) -> Any:
+    def __getitem__(self, key: object) -> object:
         if not isinstance(self._of, dict):
             return self._of[key]
         found = dict.get(self._of, key, MISSING)  # which makes no default
@@ -67,18 +69,18 @@ class Cached:
         self._key = key
         self._call = call
 
-    def __call__(self) -> Any:
+    def __call__(self) -> object:
         """Return the result, `MISSING` if it is no longer there."""
         return self._call() if self._key in self._results else MISSING
 
 
-class Attributes(Mapping[str, Any]):
+class Attributes(Mapping[str, object]):
     """The attributes that an object has for the thread that asks."""
 
     def __init__(self, of: object) -> None:
         self._of = of
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         return self._of.__dict__[key]
 
     def __len__(self) -> int:
@@ -112,12 +114,12 @@ def is_class_of_user(kind: type) -> bool:
     return origin_of_module(kind) == "user" and not installed
 
 
-def value_in(cell: types.CellType) -> Any:
-    """Return what a variable of a closure holds, None if there is nothing."""
+def value_in(cell: types.CellType) -> object:
+    """Return what a variable of a closure holds, `MISSING` if there is nothing."""
     try:
         return cell.cell_contents
     except ValueError:
-        return None
+        return MISSING
 
 
 def is_special(name: str) -> bool:
@@ -300,13 +302,13 @@ def kind_questions(code: CodeType) -> frozenset[int]:
     return frozenset(found)
 
 
-def _texts_in(constants: tuple[Any, ...]) -> Iterator[str]:
+def _texts_in(constants: Iterable[object]) -> Iterator[str]:
     """Yield the texts among the constants of a piece of code that may be names."""
     for x in constants:
         if type(x) is str and all(map(str.isidentifier, x.split("."))):
             yield from x.split(".")
-        elif type(x) in (tuple, frozenset):
-            yield from _texts_in(tuple(x))
+        elif isinstance(x, tuple | frozenset):
+            yield from _texts_in(x)
 
 
 # By id: a code object's hash and equality go through all of its constants.
@@ -389,7 +391,7 @@ class Observer:
 
     def _note_closure(self, code: CodeType, variables: Mapping[str, object]) -> None:
         """Note the variables of a closure, to know later which function it was."""
-        values = tuple(id(variables.get(name)) for name in code.co_freevars)
+        values = tuple(id(variables.get(name, MISSING)) for name in code.co_freevars)
         self.outer.setdefault(id(code), set()).add(values)
 
     def _hold(self, x: object, first: bool = False) -> None:
@@ -454,9 +456,11 @@ def _shallow_copy(x: object) -> list[object] | None:
     return None
 
 
-def _holds_same_objects(xs: Any, ys: Any) -> bool:
+def _holds_same_objects(xs: Sequence[object] | None, ys: Sequence[object]) -> bool:
     """Tell whether two sequences hold the same objects in the same order."""
-    return len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
+    return (
+        xs is not None and len(xs) == len(ys) and all(x is y for x, y in zip(xs, ys, strict=True))
+    )
 
 
 def origin_of_module(kind: type) -> Origin:
@@ -490,7 +494,7 @@ ALONE: Final = _count_alone()
 
 
 # ── asking the interpreter ───────────────────────────────────────────────────────────────────────
-def call_observed(observer: Observer, function: Callable[[], object]) -> Any:
+def call_observed(observer: Observer, function: Callable[[], Answer]) -> Answer:
     """Call a function while an observer sees the calls of this thread.
 
     A running profiler or debugger goes on if it can share. If not, the observer notes its failure.
@@ -499,7 +503,7 @@ def call_observed(observer: Observer, function: Callable[[], object]) -> Any:
     return call(observer, function)
 
 
-def _call_profiled(observer: Observer, function: Callable[[], object]) -> Any:
+def _call_profiled(observer: Observer, function: Callable[[], Answer]) -> Answer:
     """Use `sys.setprofile`: one profiler a thread."""
     other: Any = sys.getprofile()
     if other is not None and not callable(other):  # one in C, as cProfile
@@ -528,7 +532,7 @@ TOOLS: Final = (3, 4, 5, 2)
 """Numbers under which a tool may register, those without a customary owner first."""
 
 
-def _call_monitored(observer: Observer, function: Callable[[], object]) -> Any:
+def _call_monitored(observer: Observer, function: Callable[[], Answer]) -> Answer:
     """Use `sys.monitoring`, Python 3.12 and later: calls into this library cost nothing."""
     try:
         with ACTIVE_LOCK:
@@ -556,7 +560,7 @@ def _start_monitoring() -> bool:
     _tool[:] = [tool]
     monitoring.use_tool_id(tool, "autograd_mini")
 
-    def begins(code: CodeType, offset: int) -> Any:
+    def begins(code: CodeType, offset: int) -> object:
         if origin_of(code) == "library":
             return monitoring.DISABLE
         found = ACTIVE.get(threading.get_ident())
@@ -564,7 +568,7 @@ def _start_monitoring() -> bool:
             found.see_call(sys._getframe(1))
         return None
 
-    def ends(code: CodeType, offset: int, value: object) -> Any:
+    def ends(code: CodeType, offset: int, value: object) -> object:
         if origin_of(code) != "user":
             return monitoring.DISABLE
         found = ACTIVE.get(threading.get_ident())

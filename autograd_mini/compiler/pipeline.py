@@ -7,23 +7,17 @@ same, `compile_call` turns the trace into a program that runs without the functi
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from ..core.contexts import run_apart
 from ..core.extraction import tracing
 from ..core.record import Site, is_recording, record_nothing, recorder, variable_of
 from ..errors import CompileError, ConversionError, UnsupportedError
-from .arguments import (
-    Result,
-    argument_leaf_names,
-    is_value,
-    rebuild_arguments,
-    refuse_changed_containers,
-    snapshot_containers,
-)
+from . import arguments
+from .arguments import Args, Kwargs, Result, is_value
 from .comparison import refuse_dynamic_shapes
 from .entries import FirstTrace, TracedCall
 from .executable import Executable
@@ -32,12 +26,15 @@ from .memory import plan_memory
 from .observe import Observer
 from .passes import optimize_program
 from .passes.cleanup import eliminate_dead_code
-from .program import Instruction, Program, Value
-from .source import ABILITIES, write_module
+from .program import Program
+from .source import write_module
 from .trace import Tracer
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-class Call(NamedTuple):
+
+class Call(NamedTuple, Generic[T_co]):
     """A call that is traced.
 
     Attributes:
@@ -49,20 +46,20 @@ class Call(NamedTuple):
         cleared: ids of leaves that have a gradient before the call.
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., T_co]
     name: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    leaves: list[Any]
+    args: Args
+    kwargs: Kwargs
+    leaves: list[object]
     keep_grads: bool
-    cleared: Collection[int]
+    cleared: Collection[int] = ()
 
     def roots(self) -> list[object]:
         """Return where the code begins: the function and the static arguments."""
         return [self.function, *(x for x in self.leaves if not is_value(x))]
 
 
-class Outcome(NamedTuple):
+class Outcome(NamedTuple, Generic[T_co]):
     """What the second call led to.
 
     Attributes:
@@ -74,7 +71,7 @@ class Outcome(NamedTuple):
         is_outdated: whether the first trace belongs to a state that is gone.
     """
 
-    answer: Any
+    answer: T_co
     first: FirstTrace
     executable: Executable | None = None
     refusal: CompileError | None = None
@@ -88,8 +85,8 @@ class Outcome(NamedTuple):
 
 
 def compile_call(
-    call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None = None
-) -> Outcome:
+    call: Call[T], first: FirstTrace, give_up: Callable[[Exception], None] | None = None
+) -> Outcome[T]:
     """Carry out the second call of a signature, and compile it: all stages, in order.
 
     Args:
@@ -107,15 +104,15 @@ def compile_call(
     recorded = outcome.first.recorded
     _name_variables(recorded)
     program = optimize_program(outcome.first.program)  # 3. passes
-    plan = plan_memory(program, ABILITIES)  # 4. memory
+    plan = plan_memory(program)  # 4. memory
     source = write_module(program, plan, call.name)  # 5. source
     executable = Executable(recorded, program, source, call.name)  # 6. executable
     return outcome._replace(executable=executable)
 
 
 def _trace_and_compare(
-    call: Call, first: FirstTrace, give_up: Callable[[Exception], None] | None
-) -> Outcome:
+    call: Call[T], first: FirstTrace, give_up: Callable[[Exception], None] | None
+) -> Outcome[T]:
     """Trace the second call, and compare it with the first one; arguments as for `compile_call`.
 
     The first call may change what it reads: it may build something that is needed later. Then the
@@ -130,7 +127,7 @@ def _trace_and_compare(
         second = _trace_call(call, tracer)
         refusal = first.difference(second, before)
         if refusal is not None:
-            settled = first.first_failing_but_content(after=True) is None
+            settled = first.first_failing(after=True, content=False) is None
             is_outdated = moved and settled
             if not is_outdated:
                 if give_up is None:
@@ -148,7 +145,7 @@ def _trace_and_compare(
     return Outcome(answer, first, None, refusal, changed, is_outdated)
 
 
-def trace_first_call(call: Call, strict: bool) -> tuple[object, FirstTrace]:
+def trace_first_call(call: Call[T], strict: bool) -> tuple[T, FirstTrace]:
     """Carry out the first call of a signature; return its result, and what it recorded.
 
     Args:
@@ -163,21 +160,17 @@ def trace_first_call(call: Call, strict: bool) -> tuple[object, FirstTrace]:
 
 
 # ── tracing one call ─────────────────────────────────────────────────────────────────────────────
-def _trace_call(call: Call, tracer: Tracer) -> TracedCall:
+def _trace_call(call: Call[T], tracer: Tracer) -> TracedCall:
     """Call the function with stand-ins of its arguments, while a tracer notes its operations.
 
     Raises:
         CompileError, UnsupportedError: if what was recorded cannot become a program.
     """
-    names = argument_leaf_names(call.function, call.args, call.kwargs)
-    bound = [
-        tracer.stand_in(x, name) if is_value(x) else x
-        for x, name in zip(call.leaves, names, strict=True)
-    ]
-    args, kwargs = rebuild_arguments(call.args, call.kwargs, bound)
-    before = snapshot_containers((args, kwargs))
+    names = arguments.argument_leaf_names(call.function, call.args, call.kwargs)
+    args, kwargs = _stand_in(call.leaves, names, call.args, call.kwargs, tracer)
+    before = arguments.snapshot_containers((args, kwargs))
     tree = call_traced(tracer, lambda: call.function(*args, **kwargs), is_recording())
-    refuse_changed_containers(before)
+    arguments.refuse_changed_containers(before)
     result = Result(tree, tracer, call.keep_grads)
     recorded = tracer.program(call.name, result.outputs)
     result.mark_tensors(tracer, recorded)
@@ -187,7 +180,25 @@ def _trace_call(call: Call, tracer: Tracer) -> TracedCall:
     return TracedCall(tracer, result, recorded, program)
 
 
-def call_traced(tracer: Tracer, function: Callable[[], object], recording: bool) -> Any:
+def trace_again(
+    tracer: Tracer, function: Callable[..., object], args: Args, kwargs: Kwargs
+) -> None:
+    """Trace a function once more, to see where it differs from its program."""
+    _, leaves = arguments.call_signature(args, kwargs)
+    args, kwargs = _stand_in(leaves, [None] * len(leaves), args, kwargs, tracer)
+    call_traced(tracer, lambda: function(*args, **kwargs), is_recording())
+
+
+def _stand_in(
+    leaves: list[object], names: Sequence[str | None], args: Args, kwargs: Kwargs, tracer: Tracer
+) -> tuple[Args, Kwargs]:
+    """Return arguments with tensors in place of the values among them."""
+    pairs = zip(leaves, names, strict=True)
+    bound = [tracer.stand_in(x, name) if is_value(x) else x for x, name in pairs]
+    return arguments.rebuild_arguments(args, kwargs, bound)
+
+
+def call_traced(tracer: Tracer, function: Callable[[], T], recording: bool) -> T:
     """Run a function while a tracer notes its operations; without `recording` as in no_grad.
 
     Raises:
@@ -195,7 +206,7 @@ def call_traced(tracer: Tracer, function: Callable[[], object], recording: bool)
             the error.
     """
 
-    def run() -> Any:
+    def run() -> T:
         tracing.set(tracer)
         with recorder(tracer.record if recording else record_nothing):
             return tracer.call_observed(function)
@@ -214,7 +225,7 @@ def call_traced(tracer: Tracer, function: Callable[[], object], recording: bool)
     return result
 
 
-def run_uncollected(function: Callable[[], object]) -> Any:
+def run_uncollected(function: Callable[[], T]) -> T:
     """Run a function without the cyclic garbage collector.
 
     A trace makes many objects that stay alive, and no cycles. To search them for cycles again and
@@ -253,13 +264,9 @@ def _name_variables(program: Program) -> None:
     """
     for place, run in groupby(program.instructions, key=lambda step: step.line):
         steps = list(run)
-        made, taken = _all_results(steps), {x for step in steps for x in step.values}
+        made = [y for step in steps for y in step.results]
+        taken = {x for step in steps for x in step.values}
         ends = [y for y in made if y not in taken]
         if type(place) is not Site or ends != made[-1:] or not ends or steps[-1].in_walk:
             continue
         ends[0].name = ends[0].name or variable_of(place)
-
-
-def _all_results(steps: list[Instruction]) -> list[Value]:
-    """Return the results of some instructions, in order."""
-    return [y for step in steps for y in step.results]

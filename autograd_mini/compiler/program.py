@@ -12,19 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
+from ..core.arrays import Array
 from ..core.contexts import ScopePath, run_quietly
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.tensor import Tensor
 from ..core.visible import show_text
 from .fused_ops import FUSED_OPS, add_n
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array
-
 
 Shape = tuple[int, ...]
 Params = dict[str, Any]
@@ -45,10 +42,10 @@ class Value:
     __slots__ = ("dtype", "name", "shape", "weak")
 
     def __init__(
-        self, shape: Shape, dtype: np.dtype[Any], name: str | None = None, weak: bool = False
+        self, shape: Shape, dtype: np.dtype[np.generic], name: str | None = None, weak: bool = False
     ) -> None:
         self.shape = shape
-        self.dtype = dtype
+        self.dtype: np.dtype[Any] = dtype
         self.name = name
         self.weak = weak
 
@@ -126,10 +123,17 @@ class Instruction:
         results = (to,) if isinstance(to, Value) else self.results if to is None else to
         return Instruction(primitive, operands, params, results, self.scope, self.line)
 
-    def compute(self, values: dict[Value, Any]) -> None:
-        """Add the results to the values, among which the operands are."""
+    def compute(
+        self, values: dict[Value, Any], function: Callable[..., object] | None = None
+    ) -> None:
+        """Add the results to the values, among which the operands are.
+
+        Args:
+            values: by what stands for them.
+            function: what computes them, by default the primitive's forward.
+        """
         arrays = [values[x] if type(x) is Value else x for x in self.operands]
-        results = self.primitive.forward(*arrays, **self.params)
+        results: Any = (function or self.primitive.forward)(*arrays, **self.params)
         values.update(
             zip(self.results, results if self.primitive.multiple else (results,), strict=True)
         )
@@ -229,7 +233,7 @@ class Program:
         run_quietly(run, all="ignore")
         return values
 
-    def evaluate(self, inputs: Iterable[object]) -> tuple[list[Any], list[Any]]:
+    def evaluate(self, inputs: Iterable[object]) -> tuple[list[object], list[object]]:
         """Interpret the program; return its outputs, and the new values of the updated leaves.
 
         Tests compare with this.
@@ -284,9 +288,9 @@ class Facts:
         numbers = {value: _uniform_number(x) for value, x in program.constants.items()}
         self.uniform = {value: number for value, number in numbers.items() if number is not None}
 
-    def number(self, x: Operand) -> Any:
+    def number(self, x: Operand) -> complex | None:
         """Return the number that an operand is everywhere, None if it is not known to be one."""
-        return self.uniform.get(x) if type(x) is Value else x
+        return self.uniform.get(x) if isinstance(x, Value) else x
 
     def maker(self, x: Operand, *primitives: Primitive) -> Instruction | None:
         """Return the instruction that computed a value, if it is one of these operations."""
@@ -307,10 +311,10 @@ class Facts:
         return bool(rule and rule(step.operands, lambda y: self.never_minus_zero(y, depth - 1)))
 
 
-def _uniform_number(array: Array) -> Any:
+def _uniform_number(array: Array) -> complex | None:
     """Return the number that all elements are, bit for bit, or None. NaN counts as none."""
     if not isinstance(array, np.ndarray):
-        number = array.item() if isinstance(array, np.generic) else array
+        number: Any = array.item() if isinstance(array, np.generic) else array
         return number if number == number else None
     if not array.size:
         return None
@@ -329,14 +333,14 @@ def _is_mixed_zero(zeros: np.ndarray) -> bool:
     return any(sign.any() and not sign.all() for sign in signs)
 
 
-def is_minus_zero(number: float) -> bool:
+def is_minus_zero(number: complex) -> bool:
     """Tell whether a number is −0.0, or a complex number with such a part."""
     if isinstance(number, complex):
         return is_minus_zero(number.real) or is_minus_zero(number.imag)
     return number == 0 and str(number).startswith("-")
 
 
-def is_plus_zero(number: float | None) -> bool:
+def is_plus_zero(number: complex | None) -> bool:
     """Tell whether a number is 0, 0.0 or False, and not −0.0 or None."""
     return number is not None and number == 0 and not is_minus_zero(number)
 

@@ -23,7 +23,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, Final
@@ -35,28 +35,9 @@ from ..core.primitive import Primitive
 from ..core.record import Operation
 from ..core.tensor import Tensor
 from ..random.generator import Generator
+from . import observe
 from .guards import MISSING, Condition, Kind, content_of, is_plain_value, is_read
-from .observe import (
-    Attributes,
-    Cached,
-    MappingItems,
-    MappingValues,
-    Observer,
-    attribute_of,
-    cached_call,
-    instance_attributes,
-    is_base_of_modules,
-    is_class_of_user,
-    is_made_in_python,
-    is_mode,
-    is_module_or_optimizer,
-    is_special,
-    names_read_by,
-    origin_of_file,
-    origin_of_module,
-    origin_of_namespace,
-    value_in,
-)
+from .observe import Observer, attribute_of, names_read_by, origin_of_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +73,7 @@ CACHE: Final = type(functools.lru_cache(len))
 class Reach:
     """What can be read from where some code starts.
 
-    Attributes:
+    observe.Attributes:
         conditions: what must be found again.
         arrays: for the id of an array, or of a tensor that only holds numbers, the conditions that
             lead to it; none where something that cannot change holds it.
@@ -111,6 +92,7 @@ class Reach:
         self.random: list[tuple[Any, str]] = []
         self.hidden: list[tuple[Any, str]] = []
         self._observer = observer
+        self._foreign = False  # whether only foreign code reads the object that is being opened
         self._stack: list[tuple[Any, str, bool]] = []
         self._classes: dict[type, list[tuple[str, Any]]] = {}
         self._methods: set[tuple[type, str]] = set()
@@ -134,7 +116,7 @@ class Reach:
         self._own, self._texts, self._all = own, texts, own | others
 
     # ── the way ──────────────────────────────────────────────────────────────────────────────
-    def follow(self, roots: Iterable[Any]) -> Reach:
+    def follow(self, roots: Iterable[object]) -> Reach:
         """Search from some objects, and from what the observer saw."""
         for x in roots:
             self._reach_unnamed(x, type(x).__name__)
@@ -181,13 +163,15 @@ class Reach:
 
     def _open_all(self) -> None:
         while self._stack and self.is_whole:
-            self._open(*self._stack.pop())
+            x, label, self._foreign = self._stack.pop()
+            self._open(x, label)
+        self._foreign = False
 
-    def _reach_unnamed(self, x: object, label: str, foreign: bool = False) -> None:
+    def _reach_unnamed(self, x: object, label: str, foreign: bool | None = None) -> None:
         """Reach an object that something holds without a name."""
         if type(x) is np.ndarray:
             self.within.add(id(x))
-        self._reach(x, label, foreign)
+        self._reach(x, label, self._foreign if foreign is None else foreign)
 
     def _reach(self, x: object, label: str, foreign: bool) -> None:
         """Reach an object. Each object is opened once."""
@@ -197,7 +181,7 @@ class Reach:
         if is_read(x):
             self.arrays.setdefault(id(x), [])
             if type(x) is np.ndarray and x.dtype.hasobject:
-                self._open_parts(np.ravel(x).tolist(), label, foreign)
+                self._stack.append((tuple(np.ravel(x).tolist()), label, foreign))
         elif isinstance(x, np.ndarray):  # of a class of its own, as a memory map
             self.arrays.setdefault(id(x), [])
             self._add_condition("content", x, None, content_of(x), label, foreign)
@@ -211,9 +195,15 @@ class Reach:
         key: object,
         value: object,
         label: str,
-        foreign: bool = False,
+        foreign: bool | None = None,
     ) -> None:
-        """Add a condition, and go on to the object that was found."""
+        """Add a condition, and go on to the object that was found.
+
+        Args:
+            kind, owner, key, value, label: of the condition.
+            foreign: whether only foreign code reads it; by default as for the object being opened.
+        """
+        foreign = self._foreign if foreign is None else foreign
         condition = Condition(kind, owner, key, value, label, foreign)
         self.conditions.append(condition)
         if kind in ("attribute", "method", "item", "cell", "call"):
@@ -232,7 +222,8 @@ class Reach:
         if kind == "attribute":
             kinds = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
             return all(
-                one is object or is_base_of_modules(one) or is_class_of_user(one) for one in kinds
+                one is object or observe.is_base_of_modules(one) or observe.is_class_of_user(one)
+                for one in kinds
             )
         return kind == "cell"
 
@@ -243,7 +234,7 @@ class Reach:
         elif not foreign:
             self._add_condition("no_item", namespace, name, True, name)
 
-    def _unmet_functions(self) -> list[Any]:
+    def _unmet_functions(self) -> list[types.FunctionType]:
         """Find the user's functions with closures that ran and were not reached."""
         functions = [x for x in self.kept.values() if isinstance(x, types.FunctionType)]
         codes = [code for code, _ in self._observer.codes.values()]
@@ -258,174 +249,156 @@ class Reach:
 
     def _has_run(self, function: types.FunctionType) -> bool:
         """Tell whether this function ran, and not another function with the same code."""
-        cells = tuple(id(value_in(cell)) for cell in function.__closure__ or ())
+        cells = tuple(id(observe.value_in(cell)) for cell in function.__closure__ or ())
         return cells in self._observer.outer.get(id(function.__code__), ())
 
-    def _open(self, x: object, label: str, foreign: bool) -> None:
+    def _open(self, x: object, label: str) -> None:
         """Note what an object holds."""
         kind = type(x)  # a proxy may say that it is of another class
         if issubclass(kind, SILENT):
             return
         found = next((open_ for kinds, open_ in OPENERS if issubclass(kind, kinds)), None)
         if found is not None:
-            found(self, x, label, foreign)
+            found(self, x, label)
         elif kind is np.void:
-            self._add_condition("content", x, None, content_of(x), label, foreign)
+            self._add_condition("content", x, None, content_of(x), label)
         elif issubclass(kind, random.SystemRandom):  # which has no state that could be compared
             return
         elif issubclass(kind, RANDOM):
             self.random.append((x, label))
         elif hasattr(kind, "__next__"):
-            self.hidden += [] if foreign else [(x, label)]
-        if found is None or (is_made_in_python(kind) and not issubclass(kind, type)):
-            self._open_instance(x, foreign)
+            self.hidden += [] if self._foreign else [(x, label)]
+        if found is None or (observe.is_made_in_python(kind) and not issubclass(kind, type)):
+            self._open_instance(x)
 
     # ── containers ───────────────────────────────────────────────────────────────────────────
-    def _open_mapping(self, x: Mapping[Any, Any], label: str, foreign: bool) -> None:
-        self._add_condition("items", x, None, tuple(x), label, foreign)
-        if len(x) > WIDE:
-            self._add_condition(
-                "items", MappingValues(x), None, tuple(MappingValues(x)), label, foreign
-            )
+    def _open_mapping(self, x: Mapping[Any, object], label: str) -> None:
+        keys, values = tuple(x), observe.MappingValues(x)
+        self._add_condition("items", x, None, keys, label)
+        if len(keys) > WIDE:
+            self._add_condition("items", values, None, tuple(values), label)
         usual = type(x).__getitem__ is dict.__getitem__ and not hasattr(type(x), "__missing__")
-        owner = x if usual else MappingItems(x)
-        for key, value in zip(tuple(x), tuple(MappingValues(x)), strict=True):
+        owner = x if usual else observe.MappingItems(x)
+        for key, value in zip(keys, tuple(values), strict=True):
             where = f"{label}[{key!r:.40}]"
-            self._reach_unnamed(key, where, foreign)
-            if len(x) > WIDE:
-                self._reach_unnamed(value, where, foreign)
+            self._reach_unnamed(key, where)
+            if len(keys) > WIDE:
+                self._reach_unnamed(value, where)
             else:
-                self._add_condition("item", owner, key, value, where, foreign)
+                self._add_condition("item", owner, key, value, where)
 
-    def _open_sequence(self, x: Sequence[object], label: str, foreign: bool) -> None:
+    def _open_sequence(self, x: Sequence[object], label: str) -> None:
         if len(x) > WIDE:
-            self._open_items(x, label, foreign)
+            self._open_items(x, label)
             return
-        self._add_condition("length", x, None, len(x), label, foreign)
+        self._add_condition("length", x, None, len(x), label)
         for place, value in enumerate(x):
-            self._add_condition("item", x, place, value, f"{label}[{place}]", foreign)
+            self._add_condition("item", x, place, value, f"{label}[{place}]")
 
-    def _open_items(self, x: Any, label: str, foreign: bool) -> None:
-        self._add_condition("items", x, None, tuple(x), label, foreign)
-        self._open_parts(x, label, foreign)
+    def _open_items(self, x: Collection[object], label: str) -> None:
+        self._add_condition("items", x, None, tuple(x), label)
+        self._open_parts(x, label)
 
-    def _open_parts(self, x: Iterable[Any], label: str, foreign: bool) -> None:
+    def _open_parts(self, x: Iterable[object], label: str) -> None:
         for value in x:
-            self._reach_unnamed(value, f"{label}[…]", foreign)
+            self._reach_unnamed(value, f"{label}[…]")
 
-    def _open_buffer(self, x: object, label: str, foreign: bool) -> None:
-        self._add_condition("content", x, None, content_of(x), label, foreign)
+    def _open_content(self, x: object, label: str) -> None:
+        self._add_condition("content", x, None, content_of(x), label)
 
     # ── functions and what stands for them ───────────────────────────────────────────────────
-    def _open_function(self, x: types.FunctionType, label: str, foreign: bool) -> None:
+    def _open_function(self, x: types.FunctionType, label: str) -> None:
         name = x.__qualname__
-        if origin_of_file(x.__code__.co_filename) == "library":
+        if observe.origin_of_file(x.__code__.co_filename) == "library":
             return
-        self._add_condition("attribute", x, "__code__", x.__code__, name, foreign)
-        self._add_condition(
-            "attribute", x, "__defaults__", x.__defaults__, f"defaults of {name}", foreign
-        )
-        self._add_condition(
-            "attribute", x, "__kwdefaults__", x.__kwdefaults__, f"defaults of {name}", foreign
-        )
+        self._add_condition("attribute", x, "__code__", x.__code__, name)
+        for key in ("__defaults__", "__kwdefaults__"):
+            self._add_condition("attribute", x, key, getattr(x, key), f"defaults of {name}")
         for key in sorted(vars(x).keys() & (self._all | {"__wrapped__"})):
-            self._add_condition("item", vars(x), key, vars(x)[key], f"{name}.{key}", foreign)
+            self._add_condition("item", vars(x), key, vars(x)[key], f"{name}.{key}")
         for key in sorted(self._asked_names() - vars(x).keys()):
-            self._add_condition("no_item", vars(x), key, True, f"{name}.{key}", foreign)
+            self._add_condition("no_item", vars(x), key, True, f"{name}.{key}")
         if id(x.__code__) not in self._ran:
             return
         for variable, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:
-                self._add_condition("empty", cell, None, True, f"{variable} of {name}", foreign)
-                continue
-            self._add_condition("cell", cell, None, value, f"{variable} of {name}", foreign)
+            value = observe.value_in(cell)
+            kind: Kind = "empty" if value is MISSING else "cell"
+            found = True if value is MISSING else value
+            self._add_condition(kind, cell, None, found, f"{variable} of {name}")
 
-    def _open_builtin(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_builtin(self, x: Any, label: str) -> None:
         if x is getattr and not self._any_own:  # under another name
             self._any_own = True
-            self._look_again(foreign)
+            self._look_again()
         if not isinstance(x.__self__, types.ModuleType | type | None):
-            self._reach_unnamed(x.__self__, label, foreign)
+            self._reach_unnamed(x.__self__, label)
 
-    def _open_wrapper(self, x: Callable[..., object], label: str, foreign: bool) -> None:
+    def _open_wrapper(self, x: Callable[..., object], label: str) -> None:
         for name in ("__self__", "__func__", "fget", "func", "args", "keywords"):
-            self._reach_unnamed(getattr(x, name, None), label, foreign)
+            self._reach_unnamed(getattr(x, name, None), label)
 
-    def _open_cache(self, x: Any, label: str, foreign: bool) -> None:
+    def _open_cache(self, x: Any, label: str) -> None:
         """Follow what a cache holds: its entries are other objects when it computed them anew."""
-        self._reach_unnamed(x.__wrapped__, label, foreign)
+        self._reach_unnamed(x.__wrapped__, label)
         found = gc.get_referents(x)
         results = next((d for d in found if type(d) is dict and d is not vars(x)), {})
         for key in tuple(results):
-            args, kwargs = cached_call(key, x.cache_parameters()["typed"])
-            read = Cached(results, key, functools.partial(x, *args, **kwargs))
-            found = read()
-            self._add_condition("call", read, None, found, f"a result of {label}", foreign)
-            self._reach_unnamed(found, f"{label}(…)", foreign)
+            args, kwargs = observe.cached_call(key, x.cache_parameters()["typed"])
+            read = observe.Cached(results, key, functools.partial(x, *args, **kwargs))
+            result = read()
+            self._add_condition("call", read, None, result, f"a result of {label}")
+            self._reach_unnamed(result, f"{label}(…)")
 
-    def _open_context_variable(
-        self, x: contextvars.ContextVar[Any], label: str, foreign: bool
-    ) -> None:
+    def _open_context_variable(self, x: contextvars.ContextVar[object], label: str) -> None:
         read = functools.partial(x.get, None)
-        self._add_condition("call", read, None, read(), label, foreign)
+        self._add_condition("call", read, None, read(), label)
 
-    def _open_thread_local(self, x: threading.local, label: str, foreign: bool) -> None:
-        self._open_mapping(Attributes(x), label, foreign)
+    def _open_thread_local(self, x: threading.local, label: str) -> None:
+        self._open_mapping(observe.Attributes(x), label)
 
-    def _open_enum(self, x: Enum, label: str, foreign: bool) -> None:
-        self._reach_unnamed(x._value_, label, foreign)
-
-    def _open_dict_view(self, x: Any, label: str, foreign: bool) -> None:
-        self._reach_unnamed(x.mapping, label, foreign)
-
-    def _open_reference(self, x: weakref.ref[Any], label: str, foreign: bool) -> None:
-        self._reach_unnamed(x(), label, foreign)
-
-    def _open_getter(self, x: object, label: str, foreign: bool) -> None:
+    def _open_getter(self, x: object, label: str) -> None:
         """Take over the names with which a getter was made, and look at everything again."""
         given = [name for name in x.__reduce__()[1] if type(name) is str]
         names = {part for name in given for part in name.split(".")}
         if not names <= self._own:
             self._own |= names
             self._all |= names
-            self._look_again(foreign)
+            self._look_again()
 
-    def _look_again(self, foreign: bool) -> None:
+    def _look_again(self) -> None:
         """Open everything again, since more names may be read."""
         self._classes.clear()
         again = [y for y in self.kept.values() if not is_read(y) and type(y) is not Tensor]
-        self._stack += [(y, type(y).__name__, foreign) for y in again]
+        self._stack += [(y, type(y).__name__, self._foreign) for y in again]
 
-    def _open_generator(self, x: Generator, label: str, foreign: bool) -> None:
+    def _open_generator(self, x: Generator, label: str) -> None:
         """Note the generator of NumPy that draws for ours: its draws are recorded."""
         where = f"{label}.numpy"
-        self.conditions.append(Condition("attribute", x, "numpy", x.numpy, where, foreign))
+        self.conditions.append(Condition("attribute", x, "numpy", x.numpy, where, self._foreign))
 
     # ── modules, classes and their instances ─────────────────────────────────────────────────
-    def _open_module(self, x: types.ModuleType, label: str, foreign: bool) -> None:
+    def _open_module(self, x: types.ModuleType, label: str) -> None:
         namespace = vars(x)
-        if origin_of_namespace(namespace) not in ("user", "foreign"):
+        if observe.origin_of_namespace(namespace) not in ("user", "foreign"):
             return
         certain = id(x) in self._asked_modules
         asked = self._own if "__getattr__" in namespace else self._asked_names()
         for name in sorted(asked - namespace.keys()):
-            self._add_condition("no_item", namespace, name, True, f"{x.__name__}.{name}", foreign)
+            self._add_condition("no_item", namespace, name, True, f"{x.__name__}.{name}")
         for name in sorted(namespace.keys() & (namespace.keys() if certain else self._all)):
-            where, other = f"{x.__name__}.{name}", foreign or name not in self._own
+            where, other = f"{x.__name__}.{name}", self._foreign or name not in self._own
             self._add_condition("item", namespace, name, namespace[name], where, other)
 
-    def _open_class(self, x: type, label: str, foreign: bool) -> None:
-        if origin_of_module(x) != "library" and is_made_in_python(x):
+    def _open_class(self, x: type, label: str) -> None:
+        if origin_of_module(x) != "library" and observe.is_made_in_python(x):
             found = self._class_attributes(x)
             for name, raw in found:
-                self._note_class_attribute(x, name, raw, foreign)
-            if is_made_in_python(type(x)):  # what it has from a class of classes
-                self._note_class_of(x, {name: raw for name, raw in found}, foreign)
-            self._note_absent(x, self._asked_names() - {name for name, _ in found}, foreign)
+                self._note_class_attribute(x, name, raw, self._foreign)
+            if observe.is_made_in_python(type(x)):  # what it has from a class of classes
+                self._note_class_of(x, {name: raw for name, raw in found})
+            self._note_absent(x, self._asked_names() - {name for name, _ in found})
 
-    def _class_attributes(self, kind: type) -> list[tuple[str, Any]]:
+    def _class_attributes(self, kind: type) -> list[tuple[str, object]]:
         """Return the attributes of a class that may be read, without binding them."""
         found = self._classes.get(kind)
         if found is None:
@@ -438,13 +411,13 @@ class Reach:
 
     def _may_be_read(self, name: str, x: object) -> bool:
         """Tell whether the code, or Python itself, may read an attribute of a class."""
-        if is_special(name):
+        if observe.is_special(name):
             return isinstance(x, types.FunctionType) or name in self._all
         return self._any_own or name in self._all or name in CALLED
 
     def _is_certain(self, name: str) -> bool:
         """Tell whether the user's code, Python or this library reads a name for certain."""
-        return name in self._own or name in CALLED or is_special(name) or self._any_own
+        return name in self._own or name in CALLED or observe.is_special(name) or self._any_own
 
     def _asked_names(self) -> set[str]:
         """Return the names whose absence the code may find out, and go on."""
@@ -461,31 +434,31 @@ class Reach:
             self._add_condition("method", x, name, inner, where, other)
         self._reach_unnamed(raw, where, foreign)
 
-    def _open_instance(self, x: object, foreign: bool) -> None:
+    def _open_instance(self, x: object) -> None:
         """Note the attributes of an object that the code may read."""
-        kind, own = type(x), instance_attributes(x)
+        kind, own = type(x), observe.instance_attributes(x)
         library = origin_of_module(kind) == "library"
         everything = library or self._reads_all(x)
         if own is not None:
-            self._note_own_attributes(x, own, everything, foreign)
+            self._note_own_attributes(x, own, everything)
         if everything or self._any_own:
-            self._note_slots(x, foreign)
-        if library and is_module_or_optimizer(kind):
-            self._note_library_calls(x, own or {}, foreign)
-        if is_made_in_python(kind) and not library:
-            self._note_class_of(x, own or {}, foreign)
+            self._note_slots(x)
+        if library and observe.is_module_or_optimizer(kind):
+            self._note_library_calls(x, own or {})
+        if observe.is_made_in_python(kind) and not library:
+            self._note_class_of(x, own or {})
         elif not library:
-            self._note_descriptors(x, foreign)
-        if library or not is_made_in_python(kind):
-            self._note_absent(x, self._asked_names(), foreign)
+            self._note_descriptors(x)
+        if library or not observe.is_made_in_python(kind):
+            self._note_absent(x, self._asked_names())
 
-    def _note_absent(self, x: object, names: set[str], foreign: bool) -> None:
+    def _note_absent(self, x: object, names: set[str]) -> None:
         """Note the names under which there is nothing yet."""
-        for key in sorted(names - (instance_attributes(x) or {}).keys()):
+        for key in sorted(names - (observe.instance_attributes(x) or {}).keys()):
             if attribute_of(x, key) is MISSING:
-                self._add_condition("absent", x, key, True, f"{type(x).__name__}.{key}", foreign)
+                self._add_condition("absent", x, key, True, f"{type(x).__name__}.{key}")
 
-    def _note_library_calls(self, x: object, own: Mapping[object, object], foreign: bool) -> None:
+    def _note_library_calls(self, x: object, own: Mapping[object, object]) -> None:
         """Note the methods of a layer or optimizer that this library calls: a user may set them."""
         kind = type(x)
         for name in ("forward", "rule"):
@@ -493,9 +466,9 @@ class Reach:
             if isinstance(raw, types.FunctionType):
                 if (kind, name) not in self._methods:
                     self._methods.add((kind, name))
-                    self._add_condition("attribute", kind, name, raw, where, foreign)
+                    self._add_condition("attribute", kind, name, raw, where)
                 if name not in own:
-                    self._add_condition("no_item", own, name, True, where, foreign)
+                    self._add_condition("no_item", own, name, True, where)
 
     def _reads_all(self, x: object) -> bool:
         """Tell whether unobserved code reads all attributes of an object."""
@@ -505,7 +478,7 @@ class Reach:
         return bool(bases)
 
     def _note_own_attributes(
-        self, x: object, own: Mapping[object, object], everything: bool, foreign: bool
+        self, x: object, own: Mapping[object, object], everything: bool
     ) -> None:
         """Note the attributes in an object's dict."""
         name = type(x).__name__
@@ -513,10 +486,10 @@ class Reach:
         certain = everything or self._any_own or type(x) is types.SimpleNamespace
         if wanted is None:
             wanted = own if certain or self._any_others else self._all
-        unguarded = UNGUARDED if is_module_or_optimizer(type(x)) else ()
+        unguarded = UNGUARDED if observe.is_module_or_optimizer(type(x)) else ()
         for key in [key for key in own if key in wanted and key not in unguarded]:
-            other = foreign or not (certain or key in self._own)
-            if key == "training" and is_mode(getattr_static(type(x), key, None)):
+            other = self._foreign or not (certain or key in self._own)
+            if key == "training" and observe.is_mode(getattr_static(type(x), key, None)):
                 continue
             if isinstance(key, str) and attribute_of(x, key) is own[key]:
                 self._add_condition("attribute", x, key, own[key], f"{name}.{key}", other)
@@ -525,19 +498,19 @@ class Reach:
         if certain and not everything:
             self._add_condition("items", own, None, tuple(own), f"the attributes of {name}")
 
-    def _note_class_of(self, x: object, own: Mapping[object, object], foreign: bool) -> None:
+    def _note_class_of(self, x: object, own: Mapping[object, object]) -> None:
         """Note what an object has from its class, and what it lacks."""
         kind = type(x)
         name = kind.__name__
-        self._add_condition("attribute", x, "__class__", kind, f"the class of a {name}", foreign)
+        self._add_condition("attribute", x, "__class__", kind, f"the class of a {name}")
         attributes = self._class_attributes(kind)
         for key, raw in attributes:
-            where, other = f"{name}.{key}", foreign or not self._is_certain(key)
+            where, other = f"{name}.{key}", self._foreign or not self._is_certain(key)
             if key in own and not hasattr(type(raw), "__set__"):
                 continue
-            if isinstance(raw, DESCRIPTORS) or is_mode(raw):
+            if isinstance(raw, DESCRIPTORS) or observe.is_mode(raw):
                 self._note_descriptor(x, key, other)
-            elif isinstance(raw, types.FunctionType) and not is_special(key):
+            elif isinstance(raw, types.FunctionType) and not observe.is_special(key):
                 self._add_condition("method", x, key, raw, where, other)
             elif not isinstance(raw, WRAPPED) and attribute_of(x, key) is raw:
                 self._add_condition("attribute", x, key, raw, where, other)
@@ -551,20 +524,20 @@ class Reach:
                         "item", vars(one), key, raw, where, not self._is_certain(key)
                     )
         for key in sorted({"forward", "rule"} & {k for k, _ in attributes} - own.keys()):
-            self._add_condition("no_item", own, key, True, f"{name}.{key}", foreign)
+            self._add_condition("no_item", own, key, True, f"{name}.{key}")
         wanted = self._own if hasattr(kind, "__getattr__") else self._asked_names()
-        self._note_absent(x, wanted - {key for key, _ in attributes}, foreign)
+        self._note_absent(x, wanted - {key for key, _ in attributes})
 
     def _names_of_globals(self) -> set[str]:
         return {name for _, own, _ in self._observer.globals.values() for name in own}
 
-    def _note_descriptors(self, x: object, foreign: bool) -> None:
+    def _note_descriptors(self, x: object) -> None:
         """Note the attributes that a class made in C computes, if their names are read."""
         for key in sorted(self._all):
             if isinstance(getattr(type(x), key, None), DESCRIPTORS):
-                self._note_descriptor(x, key, foreign or key not in self._own)
+                self._note_descriptor(x, key, self._foreign or key not in self._own)
 
-    def _note_slots(self, x: object, foreign: bool) -> None:
+    def _note_slots(self, x: object) -> None:
         """Note the slots of an object."""
         wanted = vars(type(x)).get("guarded_attributes")
         for kind in type(x).__mro__:
@@ -572,9 +545,9 @@ class Reach:
                 if isinstance(raw, types.MemberDescriptorType) and key != "__weakref__":
                     if wanted is not None and key not in wanted:
                         continue
-                    self._note_descriptor(x, key, foreign)
+                    self._note_descriptor(x, key)
 
-    def _note_descriptor(self, x: object, key: str, foreign: bool) -> None:
+    def _note_descriptor(self, x: object, key: str, foreign: bool | None = None) -> None:
         """Note a slot, or an attribute that a class made in C computes."""
         value, where = attribute_of(x, key), f"{type(x).__name__}.{key}"
         if value is MISSING:
@@ -583,14 +556,22 @@ class Reach:
             self._add_condition("attribute", x, key, value, where, foreign)
 
 
+def _open_by(read: Callable[[Any], object]) -> Callable[[Reach, object, str], None]:
+    """Make what opens an object that holds one other object, which `read` returns."""
+    return lambda reach, x, label: reach._reach_unnamed(read(x), label)
+
+
 OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
     ((dict, types.MappingProxyType), Reach._open_mapping),
     (tuple, Reach._open_parts),
     ((list, deque), Reach._open_sequence),
     ((set, frozenset), Reach._open_items),
-    ((bytearray, array.array, memoryview, ctypes.Array), Reach._open_buffer),
-    ((type({}.keys()), type({}.values()), type({}.items())), Reach._open_dict_view),
-    (Enum, Reach._open_enum),
+    ((bytearray, array.array, memoryview, ctypes.Array), Reach._open_content),
+    (
+        (type({}.keys()), type({}.values()), type({}.items())),
+        _open_by(operator.attrgetter("mapping")),
+    ),
+    (Enum, _open_by(lambda x: x.value)),
     (Generator, Reach._open_generator),
     (types.FunctionType, Reach._open_function),
     ((types.MethodType, functools.partial, *WRAPPED), Reach._open_wrapper),
@@ -598,7 +579,7 @@ OPENERS: Final[tuple[tuple[Any, Callable[..., None]], ...]] = (
     (CACHE, Reach._open_cache),
     (contextvars.ContextVar, Reach._open_context_variable),
     (threading.local, Reach._open_thread_local),
-    (weakref.ref, Reach._open_reference),
+    (weakref.ref, _open_by(lambda x: x())),
     ((operator.attrgetter, operator.methodcaller), Reach._open_getter),
     (types.ModuleType, Reach._open_module),
     (type, Reach._open_class),

@@ -6,9 +6,8 @@ that may differ, or does something that a program would not do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from ..core.extraction import describe
 from ..core.record import in_library, user_line
 from ..core.tensor import Tensor
 from ..errors import ConversionError, UnsupportedError
-from .guards import MISSING
 from .observe import kind_questions, origin_of
 
 if TYPE_CHECKING:
@@ -138,7 +136,7 @@ def text_error(text: str) -> UnsupportedError:
     )
 
 
-def changed_array_error(array: Any, first_line: object) -> UnsupportedError:
+def changed_array_error(array: np.ndarray, first_line: object) -> UnsupportedError:
     """Return the error of a large array that was written into between two operations."""
     return UnsupportedError(
         f"compile: an array of shape {array.shape} was written into between two operations "
@@ -169,54 +167,3 @@ def earlier_gradient_error(tensor: Tensor) -> UnsupportedError:
         f"compile: the gradient of {describe(tensor)} was there before the call and can change "
         "between calls; call backward() in the compiled function, too"
     )
-
-
-# ── undoing a call ───────────────────────────────────────────────────────────────────────────────
-class StateBefore:
-    """What a traced call may change, as it was before the call, to undo a refused call."""
-
-    def __init__(self) -> None:
-        self._leaves: list[tuple[Tensor, Any, int, Any]] = []
-        self._released: dict[int, Any] = {}
-        self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
-
-    def keep_leaf(self, x: Tensor) -> None:
-        """Remember the value and the gradient of a leaf."""
-        self._leaves.append((x, x._value, x._assigned, x.grad))
-
-    def keep_generator(self, params: dict[str, object]) -> None:
-        """Remember the state of a generator before its first draw."""
-        generator = params.get("generator")
-        known = self._generators
-        if isinstance(generator, np.random.Generator) and id(generator) not in known:
-            known[id(generator)] = generator, generator.bit_generator.state
-
-    def has_drawn_from(self, generator: object) -> bool:
-        """Tell whether draws of a generator were noted, or of another one with the same bits."""
-        drawn = (x for x, _ in self._generators.values())
-        return any(generator is x or generator is x.bit_generator for x in drawn)
-
-    def release_gradient(self, x: Tensor) -> None:
-        """Leave an array in place of a recorded gradient."""
-        assert type(x.grad) is Tensor
-        x.grad = self._released[id(x)] = x.grad._value
-
-    def restore(
-        self, updated: Container[int], is_recorded_here: Callable[[Any], bool], cleared: bool
-    ) -> None:
-        """Put back values, gradients and generators. Changes of another thread stay.
-
-        Args:
-            updated: serials of the leaves that the call assigned.
-            is_recorded_here: tells whether a gradient was recorded in the call.
-            cleared: whether to put back gradients that are no longer there.
-        """
-        for x, value, assigned, grad in reversed(self._leaves):
-            if x.serial in updated:
-                x._value, x._assigned = value, assigned
-            found = x.grad
-            ours = is_recorded_here(found) or self._released.get(id(x), MISSING) is found
-            if ours or (cleared and found is None):
-                x.grad = grad
-        for generator, state in self._generators.values():
-            generator.bit_generator.state = state

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..core.primitive import PRIMITIVES
-from .expressions import RESERVED, Expression, expression_of, is_view, takes_out, works_in_place
-from .fused_ops import accumulated, added_at, affine, column_sums, dot, flat, parts, row_sums
-from .memory import Abilities, Plan, new_vector
+from .expressions import RESERVED, Expression, expression_of
+from .fused_ops import accumulated, affine, column_sums, dot, flat, parts, row_sums
+from .memory import Plan, new_vector
 from .program import Instruction, Operand, Program, Value, singular_scopes
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Writer:
         constants = self.program.constants
         texts = []
         for x in step.operands:
-            if type(x) in (int, float):
+            if isinstance(x, int | float) and not isinstance(x, bool):
                 texts.append(self.number(x, y.dtype))
             elif type(x) is Value and x in constants and not x.shape and x.dtype == y.dtype:
                 texts.append(self.number(constants[x].item(), y.dtype))
@@ -144,7 +144,7 @@ class Writer:
                 texts.append(self.text(x))
         return texts
 
-    def number(self, x: Any, dtype: np.dtype[np.generic]) -> str:
+    def number(self, x: float, dtype: np.dtype[np.generic]) -> str:
         """Return the name of an array without axes that holds a number."""
         text = f"np.array({number_source(x)}, np.{dtype.name})"
         return self._share(text, NUMBER_NAMES.get(x, "number"), dtype)
@@ -247,9 +247,10 @@ class Writer:
         """Write a packed instruction, which stands for many."""
         name = self.name(Value((), np.dtype(bool)), "packed")
         results = [self._name_result(step, y) for y in step.results]
-        self.bound |= block.arrays(name)
-        self.setup += block.setup(name)
-        self.add(*block.body(name, [self.text(x) for x in step.operands], results))
+        lines = block.write(name, [self.text(x) for x in step.operands], results)
+        self.bound |= lines.arrays
+        self.setup += lines.setup
+        self.add(*lines.body)
 
     def _is_contiguous(self, value: Value) -> bool:
         """Whether an array that stays in its place is known to be contiguous."""
@@ -279,13 +280,13 @@ def on_one_line(text: str) -> str:
     return kept.replace("\\", "/").replace('"', "'")
 
 
-def number_source(x: Any) -> str:
+def number_source(x: object) -> str:
     """Write a Python number."""
-    if type(x) is float and not np.isfinite(x):
+    if isinstance(x, float) and not np.isfinite(x):
         return f'float("{x}")'
-    if type(x) is complex:
+    if isinstance(x, complex):
         return f"complex({number_source(x.real)}, {number_source(x.imag)})"
-    return f"({x!r})" if type(x) in (int, float) and x < 0 else repr(x)
+    return f"({x!r})" if isinstance(x, int | float) and x < 0 else repr(x)
 
 
 def indent_lines(lines: Iterable[str], depth: int) -> list[str]:
@@ -409,16 +410,6 @@ PRODUCTS: Final = {
 }
 
 
-# ── random draws ──────────────────────────────────────────────────────────────────────────────────
-# A draw is a call of NumPy's generator. It writes into a buffer where NumPy allows that.
-def _can_fill_array(draw: Instruction) -> bool:
-    """Whether a draw can be written into an array."""
-    from ..random.draws import FILLS
-
-    y = draw.results[0]
-    return bool(y.shape) and y.dtype.char in "fd" and draw.params["method"] in FILLS
-
-
 # ── the module ────────────────────────────────────────────────────────────────────────────────────
 WIDTH: Final = 100
 
@@ -449,20 +440,6 @@ class ProgramSource:
     scalars: list[Value]
     fresh: list[Value]
     text: str = ""
-
-
-def _can_write(step: Instruction) -> bool:
-    """Whether an instruction can write its result into an array."""
-    if step.is_draw:
-        return _can_fill_array(step)
-    return "schedule" not in step.params and takes_out(step)
-
-
-ABILITIES: Final = Abilities(
-    is_view=is_view,
-    takes_out=_can_write,
-    in_place=lambda step: step.primitive is added_at or works_in_place(step),
-)
 
 
 def write_module(program: Program, plan: Plan, name: str) -> ProgramSource:

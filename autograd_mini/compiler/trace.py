@@ -7,13 +7,13 @@ noted too, so a whole training step is one program. The values are not kept.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from ..core.arrays import PLAIN, as_array, fingerprint, scalar_if_0d
+from ..core.arrays import PLAIN, Array, as_array, fingerprint, scalar_if_0d
 from ..core.contexts import ERRORS, Scope, ScopePath, WalkScope, serials
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, Site, compute, context, hooks, record, user_line
@@ -21,31 +21,15 @@ from ..core.record import check_operand as plain
 from ..core.tensor import NO_PARAMS, Tensor, leaf
 from ..errors import ShapeError, StaleGraphError
 from ..ops.conversion import cast, conjugate_number, imag, real, rounded_number, set_leaf
+from . import refusals
 from .expressions import is_view
 from .fused_ops import scalar
-from .guards import Condition, has_same_bits
+from .guards import MISSING, Condition, has_same_bits
 from .observe import Observer, call_observed
-from .program import Instruction, Operand, Program, Value
-from .refusals import (
-    StateBefore,
-    assignment_error,
-    caught_error,
-    changed_array_error,
-    earlier_gradient_error,
-    error_state_error,
-    in_place_error,
-    is_asked,
-    is_called_by_numpy,
-    kind_error,
-    recorder_error,
-    text_error,
-    value_error,
-)
+from .program import Instruction, Operand, Params, Program, Value
 from .uses import call_watching_uses
 
-if TYPE_CHECKING:
-    from ..core.arrays import Array
-
+Answer = TypeVar("Answer")
 NUMBERS: Final = frozenset({int, float, bool, complex, type(None)})
 SCALARS: Final = NUMBERS | PLAIN - {np.ndarray}
 STATIC: Final = (ShapeError, TypeError, AttributeError, StaleGraphError)
@@ -56,6 +40,8 @@ COPIED: Final = 1_000_000
 """Bytes up to which a plain array is copied as an operand; a larger one gets a fingerprint."""
 
 Key = int | tuple[int, int]
+Operands = tuple[Any, ...]
+"""Tensors, arrays and numbers, as a primitive takes them."""
 
 
 class ArrayOperand:
@@ -71,7 +57,7 @@ class ArrayOperand:
 
     __slots__ = ("_print", "array", "copy", "leaf", "line", "value")
 
-    def __init__(self, array: Any, value: Value, line: object) -> None:
+    def __init__(self, array: np.ndarray, value: Value, line: object) -> None:
         self.array = array
         self.value = value
         self.line = line
@@ -85,6 +71,56 @@ class ArrayOperand:
         if self.copy is None:
             return self._print == fingerprint(self.array)
         return self.array.shape == self.copy.shape and has_same_bits(self.array, self.copy)
+
+
+class StateBefore:
+    """What a traced call may change, as it was before the call, to undo a refused call."""
+
+    def __init__(self) -> None:
+        self._leaves: list[tuple[Tensor, Any, int, Any]] = []
+        self._released: dict[int, Any] = {}
+        self._generators: dict[int, tuple[np.random.Generator, Any]] = {}
+
+    def keep_leaf(self, x: Tensor) -> None:
+        """Remember the value and the gradient of a leaf."""
+        self._leaves.append((x, x._value, x._assigned, x.grad))
+
+    def keep_generator(self, params: dict[str, object]) -> None:
+        """Remember the state of a generator before its first draw."""
+        generator = params.get("generator")
+        known = self._generators
+        if isinstance(generator, np.random.Generator) and id(generator) not in known:
+            known[id(generator)] = generator, generator.bit_generator.state
+
+    def has_drawn_from(self, generator: object) -> bool:
+        """Tell whether draws of a generator were noted, or of another one with the same bits."""
+        drawn = (x for x, _ in self._generators.values())
+        return any(generator is x or generator is x.bit_generator for x in drawn)
+
+    def release_gradient(self, x: Tensor) -> None:
+        """Leave an array in place of a recorded gradient."""
+        assert type(x.grad) is Tensor
+        x.grad = self._released[id(x)] = x.grad._value
+
+    def restore(
+        self, updated: Container[int], is_recorded_here: Callable[[object], bool], cleared: bool
+    ) -> None:
+        """Put back values, gradients and generators. Changes of another thread stay.
+
+        Args:
+            updated: serials of the leaves that the call assigned.
+            is_recorded_here: tells whether a gradient was recorded in the call.
+            cleared: whether to put back gradients that are no longer there.
+        """
+        for x, value, assigned, grad in reversed(self._leaves):
+            if x.serial in updated:
+                x._value, x._assigned = value, assigned
+            found = x.grad
+            ours = is_recorded_here(found) or self._released.get(id(x), MISSING) is found
+            if ours or (cleared and found is None):
+                x.grad = grad
+        for generator, state in self._generators.values():
+            generator.bit_generator.state = state
 
 
 class Tracer:
@@ -166,76 +202,61 @@ class Tracer:
 
     # ── what recorders do ────────────────────────────────────────────────────────────────────
     def record(
-        self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
-    ) -> Any:
+        self, primitive: Primitive, operands: Operands, params: Params = NO_PARAMS
+    ) -> object:
         """Record an operation with its history, and note it."""
-        self._refuse_error_state()
-        try:
-            return self._record_and_note(primitive, operands, params)
-        except Exception as error:
-            self._note_failure(primitive, operands, error)
-            raise
-
-    def _record_and_note(
-        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
-    ) -> Any:
-        if primitive is set_leaf:
-            return self._assign(*operands)
-        if primitive.effect:
-            self.before.keep_generator(params)
-        operands = self._with_tensors(operands)
-        if not primitive.multiple and not self._takes_number(operands):
-            tensor = record(primitive, operands, params)
-            self._note_one(primitive, operands, params, tensor)
-            return tensor
-        plain_numbers = self._takes_plain_numbers(primitive, operands)
-        given = self._with_python_numbers(operands) if plain_numbers else operands
-        results = record(primitive, given, params)
-        for t in results if primitive.multiple else (results,):
-            t._requires_grad = t._requires_grad or self._needs_gradient(primitive, operands)
-            if type(t._operands) is tuple:
-                t._operands = operands
-        self._note(primitive, operands, params, results, plain_numbers)
-        return results
+        return self._carry_out(primitive, operands, params, history=True)
 
     def evaluate(
-        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS
-    ) -> Tensor:
+        self, primitive: Primitive, operands: Operands, params: Params = NO_PARAMS
+    ) -> object:
         """Compute an operation without history, and note it."""
+        return self._carry_out(primitive, operands, params, history=False)
+
+    def _carry_out(
+        self, primitive: Primitive, operands: Operands, params: Params, history: bool
+    ) -> object:
+        """Carry out an operation and note it; return its results as tensors."""
         self._refuse_error_state()
         try:
-            return self._evaluate_and_note(primitive, operands, params)
+            if primitive is set_leaf:
+                return self._assign(*operands)
+            if primitive.effect:
+                self.before.keep_generator(params)
+            operands = self._with_tensors(operands)
+            if not primitive.multiple and not self._takes_number(operands):
+                tensor = (
+                    record(primitive, operands, params)
+                    if history
+                    else leaf(scalar_if_0d(compute(primitive, operands, params)[1]))
+                )
+                self._note_one(primitive, operands, params, tensor)
+                return tensor
+            return self._carry_out_rare(primitive, operands, params, history)
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise
 
-    def _evaluate_and_note(
-        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
-    ) -> Tensor:
-        if primitive is set_leaf:
-            return self._assign(*operands)
-        if primitive.effect:
-            self.before.keep_generator(params)
-        operands = self._with_tensors(operands)
-        if not primitive.multiple and not self._takes_number(operands):
-            _, data, _ = compute(primitive, operands, params)
-            tensor = leaf(scalar_if_0d(data))
-            self._note_one(primitive, operands, params, tensor)
-            return tensor
+    def _carry_out_rare(
+        self, primitive: Primitive, operands: Operands, params: Params, history: bool
+    ) -> object:
+        """Carry out an operation with several results, or of Python numbers, and note it."""
         plain_numbers = self._takes_plain_numbers(primitive, operands)
-        _, data, _ = compute(
-            primitive, self._with_python_numbers(operands) if plain_numbers else operands, params
-        )
-        multiple = primitive.multiple
-        results: Any = (
-            tuple(leaf(_as_numpy_scalar(part)) for part in data) if multiple else leaf(data)
-        )
+        given = self._with_python_numbers(operands) if plain_numbers else operands
+        if history:
+            results = record(primitive, given, params)
+            for t in results if primitive.multiple else (results,):
+                t._requires_grad = t._requires_grad or self._needs_gradient(primitive, operands)
+                if type(t._operands) is tuple:
+                    t._operands = operands
+        else:
+            _, data, _ = compute(primitive, given, params)
+            several = primitive.multiple
+            results = tuple(map(leaf, map(_as_numpy_scalar, data))) if several else leaf(data)
         self._note(primitive, operands, params, results, plain_numbers)
         return results
 
-    def _note_failure(
-        self, primitive: Primitive, operands: tuple[Any, ...], error: Exception
-    ) -> None:
+    def _note_failure(self, primitive: Primitive, operands: Operands, error: Exception) -> None:
         """Remember an error that depends on values: if the function catches it, it took a branch.
 
         Errors about shapes and dtypes do not depend on values; errors about an index do if the
@@ -244,7 +265,7 @@ class Tracer:
         indexed = any(type(x) is Tensor and x.dtype.kind in "iu" for x in operands[1:])
         static = isinstance(error, STATIC) or (isinstance(error, IndexError) and not indexed)
         if self.failure is None and not static:
-            self.failure = caught_error(primitive, error)
+            self.failure = refusals.caught_error(primitive, error)
 
     def _refuse_error_state(self) -> None:
         """Refuse operations after the function asked NumPy to raise at floating-point errors."""
@@ -254,7 +275,7 @@ class Tracer:
         self._errors = state
         asked = sorted(_raising_errors() - self._raising)
         if asked:
-            raise self.note_refusal(error_state_error(asked[0]))
+            raise self.note_refusal(refusals.error_state_error(asked[0]))
 
     def refuse_write(self, tensor: Tensor) -> None:
         """Refuse `x *= 2` if x stands for an array that was given, or for a view of it.
@@ -263,7 +284,7 @@ class Tracer:
         """
         value = self._values.get(_tensor_key(tensor))
         if value is not None and value in self._shown:
-            raise self.note_refusal(in_place_error(tensor))
+            raise self.note_refusal(refusals.in_place_error(tensor))
 
     def note_refusal(self, error: Exception) -> Exception:
         """Note an error that ends the trace, and return it.
@@ -276,12 +297,12 @@ class Tracer:
     def look(self, tensor: Tensor, what: str) -> None:
         """Refuse to let a value out: it may differ at the next call."""
         is_argument = tensor.serial in self._arguments
-        raise self.note_refusal(value_error(tensor, what, is_argument))
+        raise self.note_refusal(refusals.value_error(tensor, what, is_argument))
 
     def ask_kind(self, tensor: Tensor, what: str) -> None:
         """Refuse a question about the class of an argument that was not a tensor."""
-        if tensor.serial in self._plain_arguments and is_asked(sys._getframe(2), what):
-            raise self.note_refusal(kind_error(tensor, what, self.is_number(tensor)))
+        if tensor.serial in self._plain_arguments and refusals.is_asked(sys._getframe(2), what):
+            raise self.note_refusal(refusals.kind_error(tensor, what, self.is_number(tensor)))
 
     def is_number(self, tensor: Tensor) -> bool:
         """Whether a tensor stands for a Python number."""
@@ -298,7 +319,7 @@ class Tracer:
             UnsupportedError: if the text shows a value of this call.
         """
         if type(x) is str and any(text in x for text in self._texts):
-            raise self.note_refusal(text_error(x))
+            raise self.note_refusal(refusals.text_error(x))
 
     def depends(self, owner: object, attributes: Sequence[str] = ()) -> None:
         """Note that an object is read; these attributes must stay as they are now."""
@@ -308,58 +329,61 @@ class Tracer:
             self.conditions.append(Condition("attribute", owner, name, getattr(owner, name), label))
 
     # ── values ───────────────────────────────────────────────────────────────────────────────
-    def _with_tensors(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _with_tensors(self, operands: Operands) -> Operands:
         """Return the operands with a leaf in place of each plain array.
 
         So operations of a rule on such an array are noted too, and do not become constants.
         """
         for x in operands:
             if type(x) is not Tensor and type(x) not in SCALARS:
-                return tuple(
-                    [
-                        x if type(x) is Tensor or type(x) in SCALARS else self._as_leaf(plain(x))
-                        for x in operands
-                    ]
-                )
+                return tuple(map(self._as_leaf, operands))
         return operands
 
-    def _as_leaf(self, x: np.ndarray) -> Any:
+    def _as_leaf(self, given: object) -> object:
         """Return the leaf that stands for a plain array; others are as they are."""
+        if type(given) is Tensor or type(given) in SCALARS:
+            return given
+        x = plain(given)
         return self._array_operand(x).leaf if type(x) is np.ndarray else x
 
-    def _takes_number(self, operands: tuple[Any, ...]) -> bool:
+    def _takes_number(self, operands: Operands) -> bool:
         """Whether a tensor among operands stands for a Python number."""
-        if self._weak:
-            for x in operands:
-                if type(x) is Tensor and x.serial in self._weak:
-                    return True
-        return False
+        weak = self._weak
+        return bool(weak) and any(type(x) is Tensor and x.serial in weak for x in operands)
 
     def _note_one(
-        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any], y: Tensor
+        self, primitive: Primitive, operands: Operands, params: Params, y: Tensor
     ) -> None:
         """Note an operation with one result whose operands are arrays: in a third of the time."""
-        scope = context.get()[1]
-        where = self._user_line(scope) if self._notes_lines else None
         values = self._values
-        taken = []
+        taken: list[Operand] = []
         for x in operands:
             found = values.get(x.serial) if type(x) is Tensor else None
             taken.append(self.operand(x) if found is None else found)
         data = y._value
         value = values[y.serial] = Value(data.shape, data.dtype)
+        self._add_instruction(primitive, tuple(taken), params, (value,))
+
+    def _add_instruction(
+        self,
+        primitive: Primitive,
+        operands: tuple[Operand, ...],
+        params: Params,
+        results: tuple[Value, ...],
+    ) -> None:
+        """Add an instruction, with its scope and the user's line.
+
+        Results that are views of an array that was given are noted; an element is a copy.
+        """
+        scope = context.get()[1]
+        line = self._user_line(scope) if self._notes_lines else None
         path = self._path(scope) if scope is not None else ""
-        step = Instruction(primitive, tuple(taken), params, (value,), path, where)
+        step = Instruction(primitive, operands, params, results, path, line)
         self.instructions.append(step)
-        if primitive.view:
-            self._note_view(step)
+        if primitive.view and operands[0] in self._shown and is_view(step):
+            self._shown.update(y for y in results if y.shape)
 
-    def _note_view(self, step: Instruction) -> None:
-        """Note results that are views of an array that was given; an element is a copy."""
-        if step.operands[0] in self._shown and is_view(step):
-            self._shown.update(y for y in step.results if y.shape)
-
-    def _takes_plain_numbers(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
+    def _takes_plain_numbers(self, primitive: Primitive, operands: Operands) -> bool:
         """Tell whether an operation computes with Python numbers as they are.
 
         A function of NumPy that gets numbers only makes NumPy scalars of them.
@@ -369,11 +393,13 @@ class Tracer:
         alone = all(
             x.serial in self._weak if type(x) is Tensor else type(x) in NUMBERS for x in operands
         )
-        return not alone or primitive in OF_NUMBERS or not is_called_by_numpy(sys._getframe(2))
+        return (
+            not alone
+            or primitive in OF_NUMBERS
+            or not refusals.is_called_by_numpy(sys._getframe(2))
+        )
 
-    def _is_python_number(
-        self, primitive: Primitive, operands: tuple[Any, ...], params: dict[str, Any]
-    ) -> bool:
+    def _is_python_number(self, primitive: Primitive, operands: Operands, params: Params) -> bool:
         """Tell whether an operation returns a Python number; complex ones do not show it.
 
         It computes the operation again. That is rare: it is asked for complex numbers only.
@@ -381,13 +407,13 @@ class Tracer:
         given = [x._value if type(x) is Tensor else x for x in self._with_python_numbers(operands)]
         return type(primitive.forward(*given, **params)) in NUMBERS
 
-    def _with_python_numbers(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _with_python_numbers(self, operands: Operands) -> Operands:
         """Return the operands with Python numbers in place of the tensors that stand for them."""
         return tuple(
             x._value.item() if type(x) is Tensor and x.serial in self._weak else x for x in operands
         )
 
-    def _needs_gradient(self, primitive: Primitive, operands: tuple[Any, ...]) -> bool:
+    def _needs_gradient(self, primitive: Primitive, operands: Operands) -> bool:
         return bool(
             self._weak
             and primitive.differentiable
@@ -396,19 +422,17 @@ class Tracer:
 
     def _note(
         self,
-        primitive: Any,
-        operands: tuple[Any, ...],
-        params: dict[str, Any],
-        results: Any,
+        primitive: Primitive,
+        operands: Operands,
+        params: Params,
+        results: Tensor | tuple[Tensor, ...],
         plain_numbers: bool,
     ) -> None:
-        scope = context.get()[1]
-        where = self._user_line(scope) if self._notes_lines else None
         taken = tuple([self.operand(x) for x in operands])
         if self._weak and not plain_numbers:
             taken = tuple([self._as_scalar(x) for x in taken])
         made = []
-        for t in results if primitive.multiple else (results,):
+        for t in results if isinstance(results, tuple) else (results,):
             weak = type(t._value) in NUMBERS
             if plain_numbers and type(t._value) is np.complex128:
                 weak = self._is_python_number(primitive, operands, params)
@@ -418,11 +442,7 @@ class Tracer:
                 self._weak.add(t.serial)
             self._values[_tensor_key(t)] = value
             made.append(value)
-        path = self._path(scope) if scope is not None else ""
-        step = Instruction(primitive, taken, params, tuple(made), path, where)
-        self.instructions.append(step)
-        if primitive.view:
-            self._note_view(step)
+        self._add_instruction(primitive, taken, params, tuple(made))
 
     def _user_line(self, scope: Scope | None) -> Site:
         """Return the user's line; for a backward pass it is looked up once."""
@@ -456,11 +476,9 @@ class Tracer:
         """Return what stands for a plain array as it is now."""
         self.uses[id(x)] = self.uses.get(id(x), 0) + 1
         operand = self._arrays.get(id(x))
-        return (
-            operand
-            if operand is not None and operand.is_unchanged()
-            else self._meet_array(x, operand)
-        )
+        if operand is None or not operand.is_unchanged():
+            return self._meet_array(x, operand)
+        return operand
 
     def _meet_array(self, x: np.ndarray, before: ArrayOperand | None) -> ArrayOperand:
         """Return what stands for a plain array that is new, or that was written into.
@@ -469,10 +487,9 @@ class Tracer:
             UnsupportedError: if its earlier elements are lost.
         """
         if before is not None and before.copy is None:
-            raise self.note_refusal(changed_array_error(x, before.line))
-        operand = ArrayOperand(
-            x, Value(x.shape, x.dtype), user_line() if self._notes_lines else None
-        )
+            raise self.note_refusal(refusals.changed_array_error(x, before.line))
+        line = user_line() if self._notes_lines else None
+        operand = ArrayOperand(x, Value(x.shape, x.dtype), line)
         self.constants[operand.value] = operand.leaf._value
         self._values[operand.leaf.serial] = operand.value
         self._arrays[id(x)] = operand
@@ -488,7 +505,7 @@ class Tracer:
             self._roots[x.serial] = value
             self.before.keep_leaf(x)
         elif x._primitive is not None and not outside:
-            raise self.note_refusal(recorder_error(x))
+            raise self.note_refusal(refusals.recorder_error(x))
         else:
             value = self._constant(x._value, x.name)
         self.tensorial.add(value)
@@ -515,26 +532,26 @@ class Tracer:
         self.operand(target)
         new = self._as_scalar(self.operand(given))
         if target.serial in self._arguments:
-            raise self.note_refusal(assignment_error(target))
+            raise self.note_refusal(refusals.assignment_error(target))
         if type(new) is not Value or new.dtype != target.dtype:
-            cast_value = Value(target.shape, target.dtype)
+            given_as, params = new, {"dtype": target.dtype}
+            new = Value(target.shape, target.dtype)
             self.instructions.append(
-                Instruction(cast, (new,), {"dtype": target.dtype}, (cast_value,), "", user_line())
+                Instruction(cast, (given_as,), params, (new,), "", user_line())
             )
-            new = cast_value
         self._values[target.serial] = new
         if target.serial in self._roots:
             self._updates[target.serial] = new
         return given
 
     # ── before and after ─────────────────────────────────────────────────────────────────────
-    def call_observed(self, function: Callable[[], Any]) -> Any:
+    def call_observed(self, function: Callable[[], Answer]) -> Answer:
         """Call a function; let the observer see what runs, if there is one."""
         if self.watched:
             function = partial(self._call_watched, function)
         return function() if self.observer is None else call_observed(self.observer, function)
 
-    def _call_watched(self, function: Callable[[], Any]) -> Tensor:
+    def _call_watched(self, function: Callable[[], Answer]) -> Answer:
         """Call a function, and find which arrays it uses as operands only."""
         result, self.proven = call_watching_uses(self.watched, self.names, self.uses, function)
         return result
@@ -565,7 +582,7 @@ class Tracer:
         """
         for x in self.leaves.values():
             if type(x.grad) is np.ndarray and id(x.grad) in self._arrays:
-                raise earlier_gradient_error(x)
+                raise refusals.earlier_gradient_error(x)
         updates = [(self._roots[serial], new) for serial, new in self._updates.items()]
         return Program(
             name=name,

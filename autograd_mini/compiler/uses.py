@@ -21,36 +21,12 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from .bytecode import (
-    BEFORE,
-    BUILDS,
-    CALLS,
-    DESCRIBING,
-    EMPTY,
-    HARMLESS,
-    MEASURING,
-    MOVES,
-    NULL,
-    OPAQUE,
-    QUIET,
-    RECORDED,
-    SINGLE,
-    UNKNOWN,
-    Slot,
-    comes_to_library,
-    effect_of,
-    is_plain_call,
-    kind_of_callable,
-    pops_of,
-    steps_of,
-    takes_operands,
-    visible_attribute,
-    visible_item,
-    way_between,
-)
+from . import bytecode
+from .bytecode import EMPTY, NULL, UNKNOWN, Slot
 from .observe import MANY, is_called_by_library, is_standard, names_read_by, origin_of
 
 Result = TypeVar("Result")
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 SUPPORTED: Final = (3, 11) <= sys.version_info < (3, 14)
 SUSPENDED: Final = 0x20 | 0x80 | 0x100 | 0x200
@@ -98,7 +74,7 @@ class ArrayWatch:
     """
 
     def __init__(
-        self, arrays: Sequence[Any], uses: Mapping[int, int], names: Collection[str]
+        self, arrays: Sequence[np.ndarray], uses: Mapping[int, int], names: Collection[str]
     ) -> None:
         self.arrays = {id(x): x for x in arrays}
         self.proven = set(self.arrays)
@@ -133,7 +109,7 @@ class ArrayWatch:
         found = {id(part) for part in parts if id(part) in self.arrays}
         return found.union(*(self._arrays_inside(part, depth - 1) for part in parts))
 
-    def see_call(self, frame: FrameType, event: str, argument: object) -> Any:
+    def see_call(self, frame: FrameType, event: str, argument: object) -> TraceFunction | None:
         """Note a function that begins; follow it if it is the user's."""
         try:
             return self._follow(frame) if event == "call" and self.proven else None
@@ -141,7 +117,7 @@ class ArrayWatch:
             self._give_up()
         return None
 
-    def _follow(self, frame: FrameType) -> Any:
+    def _follow(self, frame: FrameType) -> TraceFunction | None:
         """Follow each instruction of a user's function that begins."""
         code = frame.f_code
         origin = origin_of(code)
@@ -174,7 +150,7 @@ class ArrayWatch:
 
 
 def call_watching_uses(
-    arrays: Sequence[object],
+    arrays: Sequence[np.ndarray],
     names: Collection[str],
     uses: Mapping[int, int],
     function: Callable[[], Result],
@@ -231,7 +207,7 @@ class Stack:
         self.frame = frame
         self._watch = watch
         self._slots: list[Slot] = []
-        self._code = self._steps, self._places = steps_of(frame.f_code)
+        self._code = self._steps, self._places = bytecode.steps_of(frame.f_code)
         self._place: int | None = None
         self._loaded: list[Slot] = []
         self._begun = watch._operand_counts()
@@ -246,7 +222,7 @@ class Stack:
         self._used = self._watch._operand_counts()
         self._held = self._watch._reference_counts()
 
-    def see(self, frame: FrameType, event: str, argument: object) -> Any:
+    def see(self, frame: FrameType, event: str, argument: object) -> TraceFunction:
         """Follow what the interpreter reports of the frame."""
         watch = self._watch
         if not watch.proven:
@@ -266,7 +242,7 @@ class Stack:
         """Carry out the instruction that has ended, and begin the next one."""
         self._watch.count()
         if self._place is None:
-            if any(step.opname not in BEFORE for step in self._steps[:place]):
+            if any(step.opname not in bytecode.BEFORE for step in self._steps[:place]):
                 self._watch._give_up()
         elif place == self._place:  # it was prepared before
             return
@@ -325,7 +301,7 @@ class Stack:
             self._watch._give_up()
         return self._slot(found)
 
-    def _global(self, name: str, own: bool) -> Any:
+    def _global(self, name: str, own: bool) -> object:
         """Return what a global name stands for, or a name in the body of a class."""
         found = self.frame.f_locals.get(name, UNKNOWN) if own else UNKNOWN
         if found is UNKNOWN:
@@ -342,19 +318,19 @@ class Stack:
     # ── what has ended ───────────────────────────────────────────────────────────────────────
     def _finish(self, step: dis.Instruction, place: int) -> None:
         """Carry out an instruction after which that at a place comes."""
-        way = way_between(self._code, self._places[step.offset], place)
+        way = bytecode.way_between(self._code, self._places[step.offset], place)
         if way is None:
             self._watch._give_up()
             return
         jumped, ended = way
-        slots, name, count = self._slots, step.opname, pops_of(step)
-        effect = effect_of(step, jumped, ended)
-        if count is None or max(count, step.arg or 0 if name in MOVES else 0) > len(slots):
+        slots, name, count = self._slots, step.opname, bytecode.pops_of(step)
+        effect = bytecode.effect_of(step, jumped, ended)
+        if count is None or max(count, step.arg or 0 if name in bytecode.MOVES else 0) > len(slots):
             self._give_up_slots(slots)
             self._slots = [EMPTY] * max(0, len(slots) + effect)
             self._find_new(step, False)
             return
-        if name in MOVES:
+        if name in bytecode.MOVES:
             other = -(step.arg or 0)
             if name == "COPY":
                 slots.append(slots[other])
@@ -377,17 +353,17 @@ class Stack:
         name = step.opname
         if self._loaded:
             return self._loaded
-        if name in BUILDS:
+        if name in bytecode.BUILDS:
             return [Slot(tuple(key for slot in taken for key in slot.arrays), False)]
         if name in ("LOAD_ATTR", "LOAD_METHOD"):
             owned = taken[0].arrays and taken[0].alone
-            value = visible_attribute(np.ndarray if owned else taken[0].value, step.argval)
-            if value is OPAQUE:
+            value = bytecode.visible_attribute(np.ndarray if owned else taken[0].value, step.argval)
+            if value is bytecode.OPAQUE:
                 self._watch._give_up()
             found = self._slot(value)
             return [found._replace(name=step.argval), NULL][:count]
         if name == "BINARY_SUBSCR":
-            return [Slot(value=visible_item(taken[0].value, taken[1].value))]
+            return [Slot(value=bytecode.visible_item(taken[0].value, taken[1].value))]
         if name == "BEFORE_WITH":
             return [Slot(name="__exit__"), EMPTY]
         if name in ("MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"):  # the code, or the function
@@ -396,14 +372,14 @@ class Stack:
 
     def _find_new(self, step: dis.Instruction, made: bool) -> None:
         """Find arrays that an instruction has brought from somewhere else, by their references."""
-        if step.opname in QUIET:
+        if step.opname in bytecode.QUIET:
             return
         now, held = self._watch._operand_counts(), self._watch._reference_counts()
         for key, before, after in zip(now, self._held, held, strict=True):
             if after > before and now[key] == self._used[key]:
                 if made and self._slots[-1].arrays == (key,):
                     continue
-                single = step.opname in SINGLE and made and after == before + 1
+                single = step.opname in bytecode.SINGLE and made and after == before + 1
                 if single and not self._slots[-1].arrays and self._slots[-1] is not NULL:
                     self._slots[-1] = Slot((key,))
                 else:
@@ -418,17 +394,17 @@ class Stack:
     def _judge_operands(self, step: dis.Instruction, taken: list[Slot]) -> None:
         """Give up the arrays whose elements an instruction may read."""
         name = step.opname
-        if name in CALLS:
+        if name in bytecode.CALLS:
             self._judge_call(taken)
             return
-        if not any(slot.arrays for slot in taken) or name in BUILDS:
+        if not any(slot.arrays for slot in taken) or name in bytecode.BUILDS:
             return
         alone = all(slot.alone for slot in taken)
-        if (name in HARMLESS or name.endswith("NONE")) and (alone or name == "POP_TOP"):
+        if (name in bytecode.HARMLESS or name.endswith("NONE")) and (alone or name == "POP_TOP"):
             return
-        if name == "LOAD_ATTR" and alone and step.argval in DESCRIBING:
+        if name == "LOAD_ATTR" and alone and step.argval in bytecode.DESCRIBING:
             return
-        if name in RECORDED and alone:
+        if name in bytecode.RECORDED and alone:
             first, second = taken
             in_place = name == "BINARY_OP" and step.argrepr.endswith("=")
             masks = (x for x in second.arrays if self._watch.arrays[x].dtype.kind == "b")
@@ -456,16 +432,18 @@ class Stack:
         else:
             called, given = first, given if second is NULL else [second, *given]
         self._give_up_slots([called])
-        if any(called.value is function for function in MEASURING):
+        if any(called.value is function for function in bytecode.MEASURING):
             return
-        kind = kind_of_callable(called.value)
-        if kind == "opaque" or (kind == "unknown" and not is_plain_call(self.entered, called.name)):
+        kind = bytecode.kind_of_callable(called.value)
+        if kind == "opaque" or (
+            kind == "unknown" and not bytecode.is_plain_call(self.entered, called.name)
+        ):
             self._watch._give_up()
             return
         passed = self.delivered if kind in ("user", "library") else set()
         rest = [slot for slot in given if not (slot.alone and passed.issuperset(slot.arrays))]
-        direct = takes_operands(called.value) and not self.enters_user
-        if direct and (kind == "library" or comes_to_library(self.entered)):
+        direct = bytecode.takes_operands(called.value) and not self.enters_user
+        if direct and (kind == "library" or bytecode.comes_to_library(self.entered)):
             self._judge_uses(rest)
         else:
             self._give_up_slots(rest)

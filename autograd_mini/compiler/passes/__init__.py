@@ -1,7 +1,7 @@
 """Passes: functions Program → Program; `CLEANUP_PASSES` and `FUSION_PASSES` here list them all.
 
 Each makes a program smaller or faster. A pass that finds nothing to do returns its argument: so
-`optimize_program` knows when to stop.
+`optimize_program` knows when to stop. It asks too whether a program has what a pass is for.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Set
 from math import prod
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import numpy as np
 
+from ...core.arrays import Array
 from ...core.primitive import PRIMITIVES, Primitive
 from ..fused_ops import add_n
 from ..program import (
@@ -42,9 +43,6 @@ from ..program import (
     stand_in_for,
 )
 from .cleanup import eliminate_dead_code, is_pure, with_stand_ins
-
-if TYPE_CHECKING:
-    from ...core.arrays import Array
 
 RESHAPING: Final = primitives_named("reshape expand_dims squeeze")
 CASTING: Final = primitives_named("cast truncate")
@@ -74,7 +72,7 @@ def _simplify_cast(step: Instruction, facts: Facts) -> Rewriting:
     return step.with_operands(source)
 
 
-def _is_lossless(narrow: np.dtype[Any], wide: np.dtype[Any]) -> bool:
+def _is_lossless(narrow: np.dtype, wide: np.dtype) -> bool:
     """Tell whether a real dtype can hold every number of another."""
     if narrow.kind not in "biuf" or wide.kind not in "iuf":
         return False

@@ -19,14 +19,7 @@ from ...core.contexts import run_quietly
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops.matrices import RAISING
 from ..fused_ops import add_n
-from ..program import (
-    Instruction,
-    Operand,
-    Program,
-    Value,
-    has_shape_and_dtype_of,
-    primitives_named,
-)
+from ..program import Instruction, Operand, Program, Value, has_shape_and_dtype_of, primitives_named
 
 COMMUTATIVE: Final = frozenset(
     primitives_named("add multiply equal not_equal gcd lcm bitwise_and bitwise_or bitwise_xor")

@@ -134,11 +134,9 @@ def _fuse_reduction(step: Instruction, uses: Uses) -> list[Instruction] | None:
         return None
     if axes == (0,) and not step.params["keepdims"]:
         return [step.with_operation(column_sums, x)]
-    return (
-        [step.with_operation(row_sums, x, keepdims=step.params["keepdims"])]
-        if axes == (1,)
-        else None
-    )
+    if axes == (1,):
+        return [step.with_operation(row_sums, x, keepdims=step.params["keepdims"])]
+    return None
 
 
 def _sum_of_product(a: Value, b: Value, step: Instruction) -> list[Instruction]:
@@ -358,11 +356,8 @@ def _join_bundles(program: Program, bundles: list[Bundle]) -> Program:
     for step in first.steps:
         y = step.results[0]
         stand_ins[y] = Value(next(iter(stand_ins.values())).shape, y.dtype)
-        moved = with_stand_ins(step, stand_ins)
-        moved = moved.with_operation(
-            step.primitive, *moved.operands, to=stand_ins[y], **step.params
-        )
-        new.append(moved)
+        operands, made = with_stand_ins(step, stand_ins).operands, (stand_ins[y],)
+        new.append(Instruction(step.primitive, operands, step.params, made, step.scope, last.line))
     for i, root in enumerate(first.roots):
         members = tuple(b.roots[i] for b in bundles)
         shapes = tuple(m.shape for m in members)

@@ -85,7 +85,7 @@ class ScalarGraph:
 class Reader:
     """Reads instructions into a graph."""
 
-    def __init__(self, constants: Mapping[Value, Any], elements: Elements) -> None:
+    def __init__(self, constants: Mapping[Value, object], elements: Elements) -> None:
         self.graph = ScalarGraph()
         self._constants = constants
         self._elements = elements
@@ -148,21 +148,18 @@ class Reader:
 
     def node(self, x: Operand, step: Instruction) -> int:
         """Return the node of an operand, which may come from outside."""
-        graph, key = self.graph, x
-        if type(x) is Value and not x.weak:
-            key = self._elements.get(x, x)  # type: ignore[assignment]  # two reads of one element
+        graph, strong = self.graph, type(x) is Value and not x.weak
+        if type(x) is Value and strong:
+            key: object = self._elements.get(x, x)  # two reads of one element
             dtype = x.dtype
         else:
             dtype = common_dtype(step)
-            key = (x if type(x) is Value else _signed_number(x), dtype)  # type: ignore[assignment]  # a key
-        if key in graph.nodes:
-            node = graph.nodes[key]
-            if type(x) is Value and not x.weak:
-                graph.nodes[x] = node
+            key = (x if isinstance(x, Value) else _signed_number(x), dtype)
+        known = graph.nodes.get(key)
+        node = self.add(OUTSIDE, dtype, 0) if known is None else known
+        graph.nodes |= {key: node, x: node} if strong else {key: node}
+        if known is not None:
             return node
-        node = graph.nodes[key] = self.add(OUTSIDE, dtype, 0)
-        if type(x) is Value and not x.weak:
-            graph.nodes[x] = node
         if type(x) is not Value:
             graph.constants.append((node, x))
         elif x in self._constants:
@@ -174,9 +171,9 @@ class Reader:
         return node
 
 
-def _signed_number(x: Any) -> Any:
+def _signed_number(x: complex | None) -> object:
     """Return a key of a number that tells 0.0 from -0.0."""
-    return (x, copysign(1.0, x)) if type(x) is not complex else repr(x)
+    return (x, copysign(1.0, x)) if isinstance(x, int | float) else repr(x)
 
 
 def common_dtype(step: Instruction) -> np.dtype[np.generic]:

@@ -3,14 +3,13 @@
 Every scalar has a slot in a buffer of its dtype. Constants are there from the start. A call writes
 the scalars and elements that come in, runs the steps in order, and reads the results.
 
-A vector operation is a function of arrays and the line of NumPy that writes its result into an
-array. In a line, `{out}` is that array, `{0}`, `{1}`, … are the operands and `{extra}` is an array
-of the step's own.
+A vector operation is a line of NumPy that writes its result into an array. In the line, `{out}` is
+that array, `{0}`, `{1}`, … are the operands and `{extra}` is an array of the step's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from textwrap import wrap
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from ...core.primitive import PRIMITIVES, Primitive
 from ...ops import activations, conversion, elementwise, selection
 from ..fused_ops import add_n, declare_operation
+from ..program import primitives_named
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +30,11 @@ class VectorOperation:
 
     Attributes:
         name: of the kind, as `multiply`.
-        forward: computes it, for arrays (and the step's own array, if it has one).
         line: NumPy source that writes the result into `{out}`, one line or more.
         sign: how Python writes it between two scalars, or None.
     """
 
     name: str
-    forward: Callable[..., Any]
     line: str
     sign: str | None = None
 
@@ -66,37 +64,25 @@ SAME: Final = frozenset({conversion.alias, conversion.stop_gradient, conversion.
 CASTS: Final = frozenset({conversion.cast, conversion.truncate})
 
 WITH_NUMBERS: Final = frozenset(
-    PRIMITIVES[name]
-    for name in (
-        *("add", "subtract", "multiply", "divide", "remainder", "fmod", "power", "arctan2"),
-        *("hypot", "copysign", "maximum", "minimum", "fmax", "fmin", "where", "clip"),
-        *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
-        *("logaddexp", "logaddexp2"),
-    )
+    primitives_named("add subtract multiply divide remainder fmod power arctan2 hypot copysign")
+    + primitives_named("maximum minimum fmax fmin where clip equal not_equal less less_equal")
+    + primitives_named("greater greater_equal logaddexp logaddexp2")
 )
 """Primitives in which a Python number takes the dtype of the other operands."""
 
-SUM: Final = VectorOperation(
-    "sum", lambda x: np.add.reduce(x, axis=0), "np.add.reduce({0}, axis=0, out={out})"
-)
+SUM: Final = VectorOperation("sum", "np.add.reduce({0}, axis=0, out={out})")
 """(terms, results) → (results,), added from the first term to the last; in pairs for one result."""
 
-RAGGED_SUM: Final = VectorOperation(
-    "ragged sum", np.add.reduceat, "np.add.reduceat({0}, {extra}, out={out})"
-)
+RAGGED_SUM: Final = VectorOperation("ragged sum", "np.add.reduceat({0}, {extra}, out={out})")
 """(all terms,), with the places where each sum starts → (results,)."""
 
-DOT: Final = VectorOperation(
-    "dot",
-    lambda x, y: np.einsum("kn,kn->n", x, y),
-    'np.einsum("kn,kn->n", {0}, {1}, out={out})',
-)
+DOT: Final = VectorOperation("dot", 'np.einsum("kn,kn->n", {0}, {1}, out={out})')
 """(terms, results) twice → (results,): sums of products."""
 
-PRODUCT: Final = VectorOperation("product", np.matmul, "np.matmul({0}, {1}, out={out})")
+PRODUCT: Final = VectorOperation("product", "np.matmul({0}, {1}, out={out})")
 """(…, m, k), (…, k, n) → (…, m, n): sums of products that are all pairs of rows and columns."""
 
-CAST: Final = VectorOperation("cast", lambda x: x, "{out}[...] = {0}")
+CAST: Final = VectorOperation("cast", "{out}[...] = {0}")
 
 
 def _find_direct_operations() -> dict[Primitive, VectorOperation]:
@@ -105,16 +91,11 @@ def _find_direct_operations() -> dict[Primitive, VectorOperation]:
     for primitive in PRIMITIVES.values():
         ufunc = primitive.ufunc
         if ufunc is not None and ufunc.nout == 1 and ufunc.nin == _primitive_arity(primitive):
-            slots = ", ".join(f"{{{i}}}" for i in range(ufunc.nin))
-            name = ufunc.__name__
-            line = f"np.{name}({slots}, out={{out}})"
-            public = getattr(np, name, None) is ufunc
-            if public:
-                sign = SIGNS.get(name)
-                found[primitive] = VectorOperation(primitive.name, ufunc, line, sign)
-    for primitive, code in CODE.items():
-        found[primitive] = VectorOperation(primitive.name, primitive.forward, code)
-    return found
+            name, slots = ufunc.__name__, ", ".join(f"{{{i}}}" for i in range(ufunc.nin))
+            if getattr(np, name, None) is ufunc:
+                line = f"np.{name}({slots}, out={{out}})"
+                found[primitive] = VectorOperation(primitive.name, line, SIGNS.get(name))
+    return found | {p: VectorOperation(p.name, line) for p, line in CODE.items()}
 
 
 def _primitive_arity(primitive: Primitive) -> int:
@@ -126,11 +107,7 @@ def _primitive_arity(primitive: Primitive) -> int:
 
 def power_operation(exponent: float) -> VectorOperation:
     """Return the power by one number, for which NumPy has short cuts."""
-    return VectorOperation(
-        f"power {exponent}",
-        lambda x: x**exponent,
-        f"np.power({{0}}, {exponent!r}, out={{out}})",
-    )
+    return VectorOperation(f"power {exponent}", f"np.power({{0}}, {exponent!r}, out={{out}})")
 
 
 DIRECT: Final = _find_direct_operations()
@@ -158,18 +135,16 @@ class SlotPlaces:
     def strides(self) -> tuple[int, ...] | None:
         """Return the constant distance of neighbours on each axis, or None if there is none."""
         index = self.index
-        if index.size == 0:
+        if not index.size:
             return None
-        steps = []
-        for axis, length in enumerate(index.shape):
-            first = (0,) * axis
-            after = (0,) * (index.ndim - axis - 1)
-            steps.append(int(index[(*first, 1, *after)]) - int(index.flat[0]) if length > 1 else 0)
-        expected = index.flat[0] + sum(
-            np.arange(n).reshape((-1,) + (1,) * (index.ndim - axis - 1)) * step
-            for axis, (n, step) in enumerate(zip(index.shape, steps, strict=True))
+        first = int(index.flat[0])
+        steps = tuple(
+            int(index.take(1, axis).flat[0]) - first if length > 1 else 0
+            for axis, length in enumerate(index.shape)
         )
-        return tuple(steps) if np.array_equal(expected, index) else None
+        grids: Sequence[np.ndarray] = np.indices(index.shape, sparse=True)
+        expected = first + sum(step * grid for step, grid in zip(steps, grids, strict=True))
+        return steps if np.array_equal(expected, index) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,13 +155,6 @@ class VectorStep:
     operands: tuple[SlotPlaces, ...]
     target: SlotPlaces
     extra: Index | None = None
-
-    def run(self, buffers: list[NDArray[Any]]) -> None:
-        """Compute the step: what the source must do, in the plainest way."""
-        arrays = [buffers[x.buffer][x.index] for x in self.operands]
-        if self.extra is not None:
-            arrays.append(self.extra)
-        buffers[self.target.buffer][self.target.index] = self.operation.forward(*arrays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,61 +191,27 @@ class Schedule:
     results: tuple[SlotPlaces, ...]
     arrays_out: tuple[SlotPlaces, ...]
 
-    def run(self, *operands: Any) -> tuple[Any, ...]:
-        """Compute the results of a call; the reference for the source."""
-        buffers = [np.zeros(n, dtype) for n, dtype in zip(self.sizes, self.dtypes, strict=True)]
-        for buffer, values in zip(buffers, self.constants, strict=True):
-            buffer[: len(values)] = values
-        given = iter(operands)
-        for places in self.scalars:
-            for place in places.index:
-                buffers[places.buffer][place] = next(given)
-        for load, array in zip(self.loads, given, strict=True):
-            flat = array.reshape(-1)
-            elements = flat if load.elements is None else flat[load.elements]
-            buffers[load.target.buffer][load.target.index] = elements
-        for step in self.steps:
-            step.run(buffers)
-        scalars = [x for places in self.results for x in buffers[places.buffer][places.index]]
-        return (*scalars, *(buffers[x.buffer][x.index] for x in self.arrays_out))
+    def run(self, *operands: object) -> tuple[object, ...]:
+        """Compute the results of a call."""
+        names = [f"x{i}" for i in range(len(operands))]
+        count = sum(len(x.index) for x in self.results) + len(self.arrays_out)
+        made = [f"y{i}" for i in range(count)]
+        lines = self.write("packed", names, made)
+        space = {"np": np, **lines.arrays, **dict(zip(names, operands, strict=True))}
+        exec("\n".join([*lines.setup, *lines.body]), space)  # text and names are our own
+        return tuple(space[name] for name in made)
 
-    def setup(self, name: str) -> list[str]:
-        """Write the lines that run once: buffers with their constants, views, memory for gathers.
-
-        The lines use `np` and the arrays of `arrays(name)`; all names they make start with `name`.
-        """
-        return self._write(name).setup
-
-    def body(self, name: str, operands: list[str], results: list[str]) -> list[str]:
-        """Write the lines that run in each call, given the names of operands and results."""
-        written = self._write(name)
-        return [*written._write_operands(operands), *written.body, *written._write_results(results)]
-
-    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """Return the constants and index arrays which the lines use, by name."""
-        return self._write(name).arrays
-
-    def _write(self, name: str) -> ScheduleWriter:
-        writer = ScheduleWriter(name, self.dtypes, self.sizes)
-        writer.start(self.constants)
-        writer._set_interface(self.scalars, self.loads, self.results, self.arrays_out)
-        for step in self.steps:
-            writer.step(step)
-        writer.finish()
-        return writer
+    def write(self, name: str, operands: list[str], results: list[str]) -> ScheduleWriter:
+        """Write the lines that run once and in each call; all names they make start with `name`."""
+        return ScheduleWriter(name, self, operands, results)
 
     def __repr__(self) -> str:
         return f"<{len(self.steps)} steps on {sum(self.sizes)} slots>"
 
 
-def _packed_forward(*operands: object, schedule: Schedule) -> tuple[object, ...]:
-    """Run a schedule."""
-    return schedule.run(*operands)
-
-
 packed_row: Final = declare_operation(
     "packed",
-    _packed_forward,
+    lambda *operands, schedule: schedule.run(*operands),
     "packed",
     "Many scalar operations at once, by vector operations in the order of a schedule.",
     params=("schedule",),
@@ -299,76 +233,63 @@ class ScheduleWriter:
     """Collects the lines of one schedule.
 
     Attributes:
-        setup, body: lines done once, and in each call.
-        arrays: what the lines use, by name.
+        setup: lines done once: buffers with their constants, views, memory for gathers.
+        body: lines done in each call.
+        arrays: the constants and index arrays that the lines use, by name. They use `np`, too.
     """
 
     def __init__(
-        self, name: str, dtypes: tuple[np.dtype[np.generic], ...], sizes: tuple[int, ...]
+        self, name: str, schedule: Schedule, operands: list[str], results: list[str]
     ) -> None:
         self.name = name
-        self.dtypes = dtypes
-        self.sizes = sizes
-        self.buffers = [f"{name}_{dtype.name}" for dtype in dtypes]
+        self.dtypes = schedule.dtypes
+        self.buffers = [f"{name}_{dtype.name}" for dtype in schedule.dtypes]
         self.setup: list[str] = []
         self.body: list[str] = []
-        self.arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, np.ndarray] = {}
         self._views: dict[str, str] = {}
         self._indices: dict[bytes, str] = {}
         self._scratch: dict[str, tuple[str, int]] = {}
         self._rooms: dict[str, str] = {}
-
-    def start(self, constants: Iterable[NDArray[Any]]) -> None:
-        """Write the buffers and the constants in them."""
-        for buffer, dtype, size, values in zip(
-            self.buffers, self.dtypes, self.sizes, constants, strict=True
-        ):
+        starts = zip(self.buffers, self.dtypes, schedule.sizes, schedule.constants, strict=True)
+        for buffer, dtype, size, values in starts:
             self.setup.append(f"{buffer} = np.zeros({size}, np.dtype({dtype.str!r}))")
             if len(values):
                 self.arrays[f"{buffer}_constants"] = values
                 self.setup.append(f"{buffer}[:{len(values)}] = {buffer}_constants")
-
-    def _set_interface(
-        self,
-        scalars: tuple[SlotPlaces, ...],
-        loads: tuple[Load, ...],
-        results: tuple[SlotPlaces, ...],
-        arrays_out: tuple[SlotPlaces, ...],
-    ) -> None:
-        """Remember what comes in and goes out."""
-        self._scalars = scalars
-        self._elements = [
-            x.elements if x.elements is None else self.index(x.elements) for x in loads
+        self._write_operands(schedule, iter(operands))
+        for step in schedule.steps:
+            self._write_step(step)
+        self._write_results(schedule, iter(results))
+        self.setup += [
+            f"{name} = np.empty({size}, {buffer}.dtype)"
+            for name, (buffer, size) in self._scratch.items()
         ]
-        self._results = [(x, self.read(x)) for x in results]
-        self._arrays_out = [
-            f"{self.read(x)}.copy()" if x.strides() else self.read(x) for x in arrays_out
-        ]
-        self._targets = [self.view(x.target) for x in loads]
-        self._scalar_targets = [self.view(x) for x in scalars]
+        self.setup += [f"{name} = {view}" for view, name in self._rooms.items()]
 
-    def _write_operands(self, operands: list[str]) -> Iterator[str]:
+    def _write_operands(self, schedule: Schedule, given: Iterator[str]) -> None:
         """Write how the operands come in."""
-        given = iter(operands)
-        for places, view in zip(self._scalars, self._scalar_targets, strict=True):
+        for places in schedule.scalars:
             names = [next(given) for _ in places.index]
-            yield from _write_in_parentheses(f"{view}[:] = (", names, ")")
-        for elements, view, array in zip(self._elements, self._targets, given, strict=True):
-            if elements is None:
-                yield f"{view}[:] = {array}.reshape(-1)"
+            self.body += _write_in_parentheses(f"{self.view(places)}[:] = (", names, ")")
+        for load, array in zip(schedule.loads, given, strict=True):
+            view = self.view(load.target)
+            if load.elements is None:
+                self.body.append(f"{view}[:] = {array}.reshape(-1)")
             else:
-                yield f'np.take({array}, {elements}, out={view}, mode="clip")'
+                index = self.index(load.elements)
+                self.body.append(f'np.take({array}, {index}, out={view}, mode="clip")')
 
-    def _write_results(self, results: list[str]) -> Iterator[str]:
+    def _write_results(self, schedule: Schedule, taken: Iterator[str]) -> None:
         """Write how the results go out."""
-        taken = iter(results)
-        for places, read in self._results:
+        for places in schedule.results:
             names = [next(taken) for _ in places.index]
-            yield from _write_in_parentheses("(", names, f") = {read}")
-        for read, name in zip(self._arrays_out, taken, strict=True):
-            yield f"{name} = {read}"
+            self.body += _write_in_parentheses("(", names, f") = {self.read(places)}")
+        for places, name in zip(schedule.arrays_out, taken, strict=True):
+            copied = ".copy()" if places.strides() else ""
+            self.body.append(f"{name} = {self.read(places)}{copied}")
 
-    def step(self, step: VectorStep) -> None:
+    def _write_step(self, step: VectorStep) -> None:
         """Write one vector operation, or one operation of two scalars."""
         if step.target.index.size == 1 and step.operation.sign:
             target, left, right = (
@@ -382,14 +303,6 @@ class ScheduleWriter:
         extra = self.index(step.extra) if step.extra is not None else ""
         line = step.operation.line.format(*operands, out=self.view(step.target), extra=extra)
         self.body += line.splitlines()
-
-    def finish(self) -> None:
-        """Put the scratch memory in front of the arrays made of it."""
-        self.setup += [
-            f"{name} = np.empty({size}, {buffer}.dtype)"
-            for name, (buffer, size) in self._scratch.items()
-        ]
-        self.setup += [f"{name} = {view}" for view, name in self._rooms.items()]
 
     def operand(self, places: SlotPlaces, position: int, whole: bool) -> str:
         """Return the name of an operand: a view, or scratch memory that is filled first."""
@@ -406,9 +319,8 @@ class ScheduleWriter:
         if len(places.shape) > 1:
             part += f".reshape({', '.join(map(str, places.shape))})"
         room = self._rooms.setdefault(part, f"{self.name}_{POSITIONS[position]}_{len(self._rooms)}")
-        self.body.append(
-            f'{buffer}.take({self.index(places.index)}, out={room}, mode="clip")'
-        )  # fmt: skip
+        index = self.index(places.index)
+        self.body.append(f'{buffer}.take({index}, out={room}, mode="clip")')
         return room
 
     def view(self, places: SlotPlaces) -> str:

@@ -109,7 +109,7 @@ class SlotLayout:
             if len(found):
                 yield buffer, found
 
-    def constants(self) -> list[Any]:
+    def constants(self) -> list[np.ndarray]:
         """Give slots to constants, and return the values of each buffer."""
         nodes = [node for node, _ in self.graph.constants]
         values = [np.zeros(0, dtype) for dtype in self.graph.dtypes]
@@ -294,11 +294,7 @@ def _find_matrix_products(left: Index, right: Index) -> Iterator[MatrixProduct]:
 
 
 def _stack_blocks(
-    found: list[tuple[Index, Index, Index]],
-    rows: Index,
-    columns: Index,
-    row: Index,
-    column: Index,
+    found: list[tuple[Index, Index, Index]], rows: Index, columns: Index, row: Index, column: Index
 ) -> MatrixProduct:
     """Stack blocks of one shape to one matrix product; a single block stays a matrix."""
     left, right, places = [], [], []
@@ -395,12 +391,7 @@ class Stages:
         listed, made = self.listed, self.made
         latest = 0
         for step in program.instructions:
-            stage = 0
-            for x in step.operands:
-                if type(x) is Value:
-                    other = made.get(x, 0)
-                    if other > stage:
-                        stage = other
+            stage = max([made.get(x, 0) for x in step.values], default=0)
             if _is_vectorizable(step):
                 stage |= 1
             else:
@@ -409,32 +400,24 @@ class Stages:
                     stage = latest = max(stage, latest)
                 elif step.primitive is getitem or step.primitive is unstack:
                     self.follow(step)
-            for y in step.results:
-                made[y] = stage
-            if stage in listed:
-                listed[stage].append(step)
-            else:
-                listed[stage] = [step]
+            made.update(dict.fromkeys(step.results, stage))
+            listed.setdefault(stage, []).append(step)
 
     def follow(self, step: Instruction) -> None:
         """Note which elements of an array an instruction takes."""
         source = step.operands[0]
-        if (
-            len(step.operands) > 1
-            or type(source) is not Value
-            or not 0 < source.size < LARGEST_VIEW
-        ):
+        alone = len(step.operands) == 1
+        if not alone or type(source) is not Value or not 0 < source.size < LARGEST_VIEW:
             return
         if source not in self._parts:
             self._parts[source] = source, np.arange(source.size).reshape(source.shape)
         root, places = self._parts[source]
-        found = step.primitive.forward(places, **step.params)
-        for y, part in zip(
-            step.results, found if step.primitive.multiple else (found,), strict=True
-        ):
-            self._parts[y] = root, part
+        values = {source: places}
+        step.compute(values)
+        for y in step.results:
+            self._parts[y] = root, values[y]
             if y.shape == ():
-                self.elements[y] = root, int(part)
+                self.elements[y] = root, int(values[y])
         self.views.add(step)
 
 
@@ -529,13 +512,11 @@ def _assemble_program(
 ) -> Program:
     """Return the program in the order of stages, with one instruction for each region."""
     wanted = _stages_that_need(program, stages)
-    packing = set(regions)
     instructions: list[Instruction] = []
     for stage in sorted(stages.listed):
-        if stage not in regions:
-            instructions += stages.listed[stage]
-            continue
-        instructions.append(_make_instruction(regions[stage], stages, wanted, packing))
+        if stage in regions:
+            made = _make_instruction(regions[stage], stages, wanted, set(regions))
+        instructions += [made] if stage in regions else stages.listed[stage]
     return program.with_instructions(_drop_unused_views(program, stages, instructions))
 
 
