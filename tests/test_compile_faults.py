@@ -109,6 +109,21 @@ BRANCHES = [
 ]
 
 
+def test_a_caught_error_about_a_plain_index_does_not_depend_on_values() -> None:
+    w = am.tensor(TABLE, requires_grad=True)
+
+    def outside(x: Any) -> Any:
+        try:
+            return x * w[np.array([len(TABLE)])]
+        except IndexError:
+            return x * 2
+
+    compiled = am.compile(outside)
+    for _ in range(CALLS):
+        assert_array_equal(plain(compiled(X)), X * 2)
+    assert compiled.program
+
+
 @pytest.mark.parametrize(("function", "fine", "failing"), BRANCHES)
 def test_an_error_that_is_caught_in_a_trace_is_refused(
     function: Any, fine: Any, failing: Any

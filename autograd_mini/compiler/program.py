@@ -440,7 +440,8 @@ def singular_scopes(program: Program) -> frozenset[str]:
         name = step.operation_name
         if name != "divide":
             return name in REGULAR
-        total = makers.get(step.values[-1])
+        divisor = step.operands[1]
+        total = makers.get(divisor) if isinstance(divisor, Value) else None
         if total is None or total.operation_name not in ("sum", "row_sums", "column_sums"):
             return False
         terms = makers.get(total.values[0])  # of a softmax, whose sum is 1 at least

@@ -223,16 +223,16 @@ class Tracer:
                 return self._assign(*operands)
             if primitive.effect:
                 self.before.keep_generator(params)
-            operands = self._with_tensors(operands)
-            if not primitive.multiple and not self._takes_number(operands):
-                tensor = (
-                    record(primitive, operands, params)
-                    if history
-                    else leaf(scalar_if_0d(compute(primitive, operands, params)[1]))
-                )
-                self._note_one(primitive, operands, params, tensor)
-                return tensor
-            return self._carry_out_rare(primitive, operands, params, history)
+            given = self._with_tensors(operands)
+            if primitive.multiple or self._takes_number(given):
+                return self._carry_out_rare(primitive, given, params, history)
+            tensor = (
+                record(primitive, given, params)
+                if history
+                else leaf(scalar_if_0d(compute(primitive, given, params)[1]))
+            )
+            self._note_one(primitive, given, params, tensor)
+            return tensor
         except Exception as error:
             self._note_failure(primitive, operands, error)
             raise

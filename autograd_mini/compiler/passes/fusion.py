@@ -164,7 +164,8 @@ def _fuse_update(step: Instruction, leaf: Value, uses: Uses) -> Instruction | No
         if kept > max(4 * leaf.nbytes, CHEAP):
             continue
         cast = uses.makers.get(factor) if type(factor) is Value else None
-        if cast and cast.operation_name == "cast" and cast.values[0].dtype in REAL:
+        narrow = cast is not None and REAL.issuperset(x.dtype for x in cast.values)
+        if cast is not None and narrow and cast.operation_name == "cast":
             factor = cast.operands[0]  # rounded as it is put into memory
         pair = product.operands if len(product.operands) == 2 else (None, *product.operands)
         return step.with_operation(accumulated, leaf, *pair, factor, negative=name == "subtract")
