@@ -95,16 +95,16 @@ class Comparison:
     def operand(self, at: Instruction | None, x: Operand, y: Operand) -> None:
         """Check that an operand, output or new value is the same one in both."""
         if type(x) is not Value or type(y) is not Value:
-            self._captured(at, "number", x, y)
+            self._compare_captured(at, "number", x, y)
             return
         known = self._same.get(x)
         if known is None and x in self._first.constants and y in self._second.constants:
-            self._captured(at, "plain value", x, y)
+            self._compare_captured(at, "plain value", x, y)
             self._same[x] = y
         elif known is not y:
             _raise_difference(at, f"another tensor in the place of {x.name or y.name or 'one'}")
 
-    def _captured(self, at: Instruction | None, kind: str, x: Operand, y: Operand) -> None:
+    def _compare_captured(self, at: Instruction | None, kind: str, x: Operand, y: Operand) -> None:
         """Check that two numbers, or two captured arrays, are the same."""
         a = self._first.constants.get(x, x) if isinstance(x, Value) else x
         b = self._second.constants.get(y, y) if isinstance(y, Value) else y
