@@ -26,7 +26,8 @@ REFUSED = {
     "argwhere", "bincount", "compress", "delete", "eig", "eigvals", "extract", "flatnonzero",
     "getitem", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "insert",
     "intersect1d", "ix_", "matrix_rank", "nonzero", "pad", "piecewise", "poly", "polydiv",
-    "polymul", "real_if_close", "repeat", "roots", "setdiff1d", "setxor1d", "tile", "trim_zeros",
+    "polymul", "real_if_close", "repeat", "roots", "setdiff1d", "setxor1d",
+    "sliding_window_view", "tile", "trim_zeros",
     "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "where",
     # the result is plain, or integers
     "allclose", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
