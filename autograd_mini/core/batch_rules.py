@@ -8,7 +8,7 @@ so on tensors it is recorded.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from .contexts import run_quietly
 
 if TYPE_CHECKING:
     from .arrays import Array
+    from .declaration import Batch
 
-Batch = Callable[..., Any]
 Params = dict[str, Any]
 FRONT = (slice(None),)
 

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ArgumentError, NonFiniteError
 from .contexts import Block, recorder, run_quietly
 from .extraction import plain_value
-from .record import Operation, Params, Record, lines, record, user_line
+from .record import Operation, lines, record, user_line
 from .reverse import watching
-from .tensor import Tensor
+from .tensor import Params, Tensor, vertex_of
 
 if TYPE_CHECKING:
     from .arrays import Array, Numbers
@@ -57,7 +57,7 @@ def _recorded_with_line(
         if not results:
             return results, None
         tensor = results[0]
-    vertex = tensor._operands if type(tensor._operands) is Record else tensor
+    vertex = vertex_of(tensor)
     lines.attach(vertex, str(user_line()))
     return results, vertex
 

@@ -31,6 +31,7 @@ from .reverse import (
     vertices_between,
 )
 from .tensor import Tensor, leaf
+from .tensor import vertex_of as vertex_of
 
 if TYPE_CHECKING:
     from .arrays import Array
@@ -42,11 +43,6 @@ Values = dict[Key, Any]
 def key_of(tensor: Tensor) -> Key:
     """Return a tensor's vertex and which output it is."""
     return tensor.serial, tensor.index
-
-
-def vertex_of(tensor: Tensor) -> Any:
-    """Return what holds a tensor's operation: the tensor itself, or the record of several."""
-    return tensor._operands if type(tensor._operands) is Record else tensor
 
 
 def store_outputs(vertex: Record | Tensor, results: Any, values: Values) -> None:

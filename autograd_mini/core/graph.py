@@ -12,8 +12,8 @@ from typing import Any
 
 from ..errors import OperandError
 from .absent import Absent
-from .record import Operation, Record, wrap_constant
-from .tensor import Tensor
+from .record import Operation, wrap_constant
+from .tensor import Tensor, vertex_of
 from .visible import show_text
 
 Origin = tuple[str, int]
@@ -44,13 +44,13 @@ class Graph:
                 raise OperandError(f"Graph expects tensors, got {type(y).__name__} {y!r:.60}")
         self.outputs = outputs
         found: dict[int, Any] = {}
-        stack = [_vertex(y) for y in outputs]
+        stack = [vertex_of(y) for y in outputs]
         while stack:
             vertex = stack.pop()
             if vertex.serial not in found:
                 found[vertex.serial] = vertex
                 taken = vertex._operands or ()
-                stack += [_vertex(x) for x in taken if type(x) is Tensor and x.serial]
+                stack += [vertex_of(x) for x in taken if type(x) is Tensor and x.serial]
         ordered = [found[serial] for serial in sorted(found)]
         self.operations = tuple(Operation(v) for v in ordered if v._primitive is not None)
         leaves = [v for v in ordered if v._primitive is None]
@@ -138,10 +138,6 @@ def as_graph(subject: object) -> Graph | None:
 @as_graph.register
 def _(subject: Graph) -> Graph:
     return subject
-
-
-def _vertex(tensor: Tensor) -> Record | Tensor:
-    return tensor._operands if type(tensor._operands) is Record else tensor
 
 
 def _label(tensor: Tensor) -> str:

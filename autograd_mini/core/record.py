@@ -15,7 +15,6 @@ import linecache
 import os.path
 import sys
 import warnings
-import weakref
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -41,20 +40,24 @@ from .arrays import (
     refuse_special,
     scalar_if_0d,
 )
-from .contexts import Phase, PhaseScope, serials
 from .contexts import Recorder as Recorder
 from .contexts import Scope as Scope
 from .contexts import context as context
 from .contexts import recorder as recorder
 from .contexts import scope as scope
+from .contexts import serials
+from .declaration import Declaration
 from .extraction import describe, tracing
-from .table import table
-from .tensor import NO_PARAMS, Tensor, leaf
+from .tensor import NO_PARAMS, Params, Tensor, leaf
+from .tensor import Operation as Operation
+from .tensor import Record as Record
+from .tensor import hooks as hooks
+from .tensor import lines as lines
+from .tensor import wrap_constant as wrap_constant
 from .visible import show_text
 
 if TYPE_CHECKING:
     from .arrays import Array
-    from .primitive import Primitive
 
 PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIBRARIES: Final = tuple(os.path.join(path, "") for path in (PACKAGE, os.path.dirname(np.__file__)))
@@ -183,140 +186,6 @@ def warn_user(message: str) -> None:
     warnings.warn(show_text(message), RuntimeWarning, stacklevel=level)
 
 
-Params = dict[str, Any]
-
-
-class Record:
-    """The record that all outputs of one operation share; it holds arrays, not tensors."""
-
-    __slots__ = (
-        "__weakref__",
-        "_operands",
-        "_params",
-        "_primitive",
-        "_requires_grad",
-        "_scope",
-        "arrays",
-        "serial",
-    )
-
-    _primitive: Primitive
-    _operands: tuple[Any, ...]
-    _params: Params
-    _requires_grad: bool
-    _scope: Scope | None
-    arrays: tuple[Any, ...]
-    serial: int
-
-    def output(self, index: int) -> Tensor:
-        """Return the tensor of output `index`: a new object, the same vertex."""
-        tensor = Tensor()
-        tensor._value = self.arrays[index]
-        tensor._requires_grad = self._requires_grad and tensor._value.dtype.kind in "fc"
-        tensor._primitive = self._primitive
-        tensor._operands = self
-        tensor._params = self._params
-        tensor._scope = self._scope
-        tensor.serial = self.serial
-        tensor._index = index
-        tensor.grad = tensor.name = None
-        return tensor
-
-
-class Operation:
-    """One vertex of the graph, seen from a tensor: a view, equal to others by serial.
-
-    >>> import autograd_mini as am
-    >>> y = am.tensor(3.0, name="x") * 2
-    >>> y.op.type, [t.data for t in y.op.inputs]
-    ('multiply', [np.float64(3.0), np.int64(2)])
-    """
-
-    __slots__ = ("_record",)
-
-    def __init__(self, record: Tensor | Record) -> None:
-        self._record = record
-
-    @property
-    def primitive(self) -> Primitive:
-        """The row of the table that it applies."""
-        return self._record._primitive
-
-    @property
-    def type(self) -> str:
-        """Name of the primitive, as `multiply`."""
-        return self.primitive.name
-
-    @property
-    def serial(self) -> int:
-        """Its place in the order of creation."""
-        return self._record.serial
-
-    @property
-    def name(self) -> str:
-        """Scope, type and serial: unique in this process, as `mlp/dense_1/matmul_12`."""
-        path = f"{self.scope}/" if self.scope else ""
-        return f"{path}{self.type}_{self.serial}"
-
-    @property
-    def params(self) -> Params:
-        """The static parameters, as `{"axis": (0,)}`."""
-        return dict(self._record._params)
-
-    @property
-    def scope(self) -> str:
-        """Path of the scope in which it was recorded, `""` outside of all."""
-        scope = self._record._scope
-        return scope.path if scope else ""
-
-    @property
-    def phase(self) -> Phase:
-        """The part of a compiled training step to which it belongs; "forward" without one."""
-        scope = self._record._scope
-        while scope is not None:
-            if type(scope) is PhaseScope:
-                return scope.phase
-            scope = scope.parent
-        return "forward"
-
-    @property
-    def line(self) -> str | None:
-        """Where it was recorded, as "file.py:12", if that was in `am.debug()`."""
-        return lines.get(self.serial)
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The operands; plain numbers and arrays are wrapped as leaves with serial 0."""
-        operands: Any = self._record._operands
-        return tuple(x if isinstance(x, Tensor) else wrap_constant(x) for x in operands)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        """The results."""
-        record = self._record
-        if isinstance(record, Tensor):
-            return (record,)
-        return tuple(record.output(i) for i in range(len(record.arrays)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Operation) and self.serial == other.serial
-
-    def __hash__(self) -> int:
-        return hash(self.serial)
-
-    def __repr__(self) -> str:
-        shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
-        return f"{show_text(self.name, one_line=True)}({shapes})"
-
-
-def _operation_of(tensor: Tensor) -> Operation:
-    """Return the operation that computed a tensor."""
-    return Operation(tensor if isinstance(tensor._operands, tuple) else tensor._operands)
-
-
-table["operation"] = _operation_of
-
-
 COPIED: Final = 65_536
 """A plain array of up to this many bytes is copied when recorded, else fingerprinted."""
 BORROWED: Final = sys.maxsize
@@ -356,15 +225,6 @@ def check_unchanged(x: Tensor, vertex: Any) -> None:
         )
 
 
-def wrap_constant(value: object) -> Tensor:
-    """Wrap a plain operand so that it can be looked at."""
-    if type(value) is Tensor:  # a large array was wrapped when it was recorded
-        return value
-    tensor = leaf(np.asarray(value)[()])
-    tensor.serial = 0
-    return tensor
-
-
 def check_operand(value: object) -> Any:
     """Return a plain operand as NumPy takes it; numbers stay as they are, so float32 is kept.
 
@@ -380,7 +240,7 @@ def check_operand(value: object) -> Any:
 
 
 def compute(
-    primitive: Primitive, operands: tuple[Any, ...], params: Params
+    primitive: Declaration, operands: tuple[Any, ...], params: Params
 ) -> tuple[Any, Any, bool]:
     """Compute the result from the values of the operands.
 
@@ -407,7 +267,9 @@ def compute(
     return operands, data, wanted and primitive.differentiable
 
 
-def with_context(error: Exception, primitive: Primitive, operands: tuple[object, ...]) -> Exception:
+def with_context(
+    error: Exception, primitive: Declaration, operands: tuple[object, ...]
+) -> Exception:
     """Return an error that names the operation, the shapes and NumPy's message."""
     if isinstance(error, AutogradError):
         return error
@@ -442,7 +304,7 @@ def result_dtype(*operands: object) -> np.dtype[np.generic]:
     return np.result_type(*values)
 
 
-def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+def record(primitive: Declaration, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
     operands, data, wanted = compute(primitive, operands, params)
     if np.ndarray in map(type, operands):
@@ -471,7 +333,7 @@ def record(primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_
 
 
 def record_nothing(
-    primitive: Primitive, operands: tuple[Any, ...], params: Params = NO_PARAMS
+    primitive: Declaration, operands: tuple[Any, ...], params: Params = NO_PARAMS
 ) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
     trace = tracing.get()
@@ -520,27 +382,3 @@ def assignment_recorder() -> Recorder | None:
 def is_recording() -> bool:
     """Whether operations are being recorded here."""
     return context.get()[0] is not record_nothing or tracing.get() is not None
-
-
-class Notes(dict[int, Any]):
-    """A value for the serial of a vertex, forgotten with the vertex.
-
-    Attributes:
-        leaf_changes: how often something was noted for a leaf or taken away, for those who have
-            made something of the notes.
-    """
-
-    leaf_changes = 0
-
-    def attach(self, vertex: Record | Tensor, value: object) -> None:
-        """Note a value for a tensor or a multi-output record."""
-        if vertex.serial not in self:
-            weakref.finalize(vertex, self.pop, vertex.serial, None).atexit = False
-        self[vertex.serial] = value
-
-
-hooks: Final = Notes()
-"""Functions of a cotangent: serial → {key: (index of the output, function)}."""
-
-lines: Final = Notes()
-"""Source lines that `debug` noted: serial → "file.py:12"."""

@@ -32,7 +32,7 @@ from .contexts import run_quietly, walk_scope
 from .extraction import describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
-from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf
+from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf, vertex_of
 
 if TYPE_CHECKING:
     from .arrays import Array
@@ -444,7 +444,7 @@ def register_hook(tensor: Tensor, function: Callable[[Any], object]) -> Hook:
     """
     if not tensor._requires_grad:
         raise GradientError(f"{describe(tensor)} requires no gradient, so a hook is never called")
-    vertex = tensor._operands if type(tensor._operands) is Record else tensor
+    vertex = vertex_of(tensor)
     key = next(keys)
     hooks.attach(vertex, {**hooks.get(vertex.serial, {}), key: (tensor.index, function)})
     hooks.leaf_changes += tensor.is_leaf

@@ -1,4 +1,4 @@
-"""Tensor: a value and where it came from.
+"""Tensor: a value and where it came from; Operation: one vertex of the graph.
 
 A tensor holds a NumPy array (a NumPy scalar when it is 0-d) and, if an operation made it, that
 operation's record: primitive, operands, parameters, scope. One object is both the value and the
@@ -8,26 +8,25 @@ and methods, is in `methods`. Hooks are registered here and called in `reverse`.
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import Any, Final, final
 
 import numpy as np
 
 from ..errors import ConversionError, OperandError, UnsupportedError
 from .absent import Absent
-from .arrays import as_array
-from .contexts import serials
+from .arrays import Array, Numbers, as_array
+from .contexts import Phase, PhaseScope, Scope, serials
+from .declaration import Declaration
 from .extraction import describe, note_text, read_value, tracing, value_or_refuse
 from .methods import ArrayMethods
 from .table import table
 from .visible import show_text
 
-if TYPE_CHECKING:
-    from .arrays import Array, Numbers
-    from .record import Operation
-
-NO_PARAMS: Final[dict[str, Any]] = {}
+Params = dict[str, Any]
+NO_PARAMS: Final[Params] = {}
 
 
 @final
@@ -61,7 +60,7 @@ class Tensor(ArrayMethods):
     _value: Any
     _index: int
     _operands: Any
-    _params: dict[str, Any]
+    _params: Params
     _primitive: Any
     _requires_grad: bool
     _scope: Any
@@ -134,7 +133,7 @@ class Tensor(ArrayMethods):
     @property
     def op(self) -> Operation | None:
         """The operation that computed this tensor, or None for a leaf."""
-        return None if self._primitive is None else table["operation"](self)
+        return None if self._primitive is None else Operation(vertex_of(self))
 
     @property
     def index(self) -> int:
@@ -383,3 +382,164 @@ def _restore(data: Array, requires_grad: bool, name: str | None, grad: np.ndarra
     made = tensor(data, requires_grad, name)
     made.grad = None if grad is None else as_array(grad, copy=True)
     return made
+
+
+class Record:
+    """The record that all outputs of one operation share; it holds arrays, not tensors."""
+
+    __slots__ = (
+        "__weakref__",
+        "_operands",
+        "_params",
+        "_primitive",
+        "_requires_grad",
+        "_scope",
+        "arrays",
+        "serial",
+    )
+
+    _primitive: Declaration
+    _operands: tuple[Any, ...]
+    _params: Params
+    _requires_grad: bool
+    _scope: Scope | None
+    arrays: tuple[Any, ...]
+    serial: int
+
+    def output(self, index: int) -> Tensor:
+        """Return the tensor of output `index`: a new object, the same vertex."""
+        tensor = Tensor()
+        tensor._value = self.arrays[index]
+        tensor._requires_grad = self._requires_grad and tensor._value.dtype.kind in "fc"
+        tensor._primitive = self._primitive
+        tensor._operands = self
+        tensor._params = self._params
+        tensor._scope = self._scope
+        tensor.serial = self.serial
+        tensor._index = index
+        tensor.grad = tensor.name = None
+        return tensor
+
+
+def vertex_of(tensor: Tensor) -> Any:
+    """Return what holds a tensor's operation: the tensor itself, or the record of several."""
+    return tensor._operands if type(tensor._operands) is Record else tensor
+
+
+class Operation:
+    """One vertex of the graph, seen from a tensor: a view, equal to others by serial.
+
+    >>> import autograd_mini as am
+    >>> y = am.tensor(3.0, name="x") * 2
+    >>> y.op.type, [t.data for t in y.op.inputs]
+    ('multiply', [np.float64(3.0), np.int64(2)])
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: Tensor | Record) -> None:
+        self._record = record
+
+    @property
+    def primitive(self) -> Declaration:
+        """The row of the table that it applies."""
+        return self._record._primitive
+
+    @property
+    def type(self) -> str:
+        """Name of the primitive, as `multiply`."""
+        return self.primitive.name
+
+    @property
+    def serial(self) -> int:
+        """Its place in the order of creation."""
+        return self._record.serial
+
+    @property
+    def name(self) -> str:
+        """Scope, type and serial: unique in this process, as `mlp/dense_1/matmul_12`."""
+        path = f"{self.scope}/" if self.scope else ""
+        return f"{path}{self.type}_{self.serial}"
+
+    @property
+    def params(self) -> Params:
+        """The static parameters, as `{"axis": (0,)}`."""
+        return dict(self._record._params)
+
+    @property
+    def scope(self) -> str:
+        """Path of the scope in which it was recorded, `""` outside of all."""
+        scope = self._record._scope
+        return scope.path if scope else ""
+
+    @property
+    def phase(self) -> Phase:
+        """The part of a compiled training step to which it belongs; "forward" without one."""
+        scope = self._record._scope
+        while scope is not None:
+            if type(scope) is PhaseScope:
+                return scope.phase
+            scope = scope.parent
+        return "forward"
+
+    @property
+    def line(self) -> str | None:
+        """Where it was recorded, as "file.py:12", if that was in `am.debug()`."""
+        return lines.get(self.serial)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The operands; plain numbers and arrays are wrapped as leaves with serial 0."""
+        operands: Any = self._record._operands
+        return tuple(x if isinstance(x, Tensor) else wrap_constant(x) for x in operands)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The results."""
+        record = self._record
+        if isinstance(record, Tensor):
+            return (record,)
+        return tuple(record.output(i) for i in range(len(record.arrays)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Operation) and self.serial == other.serial
+
+    def __hash__(self) -> int:
+        return hash(self.serial)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(np.shape(x)) for x in self._record._operands)
+        return f"{show_text(self.name, one_line=True)}({shapes})"
+
+
+def wrap_constant(value: object) -> Tensor:
+    """Wrap a plain operand so that it can be looked at."""
+    if type(value) is Tensor:  # a large array was wrapped when it was recorded
+        return value
+    tensor = leaf(np.asarray(value)[()])
+    tensor.serial = 0
+    return tensor
+
+
+class Notes(dict[int, Any]):
+    """A value for the serial of a vertex, forgotten with the vertex.
+
+    Attributes:
+        leaf_changes: how often something was noted for a leaf or taken away, for those who have
+            made something of the notes.
+    """
+
+    leaf_changes = 0
+
+    def attach(self, vertex: Record | Tensor, value: object) -> None:
+        """Note a value for a tensor or a multi-output record."""
+        if vertex.serial not in self:
+            weakref.finalize(vertex, self.pop, vertex.serial, None).atexit = False
+        self[vertex.serial] = value
+
+
+hooks: Final = Notes()
+"""Functions of a cotangent: serial → {key: (index of the output, function)}."""
+
+lines: Final = Notes()
+"""Source lines that `debug` noted: serial → "file.py:12"."""
