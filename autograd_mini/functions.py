@@ -7,44 +7,41 @@ A row of the table can be called, and is not a function: it has neither a signat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from inspect import signature
+from typing import Any, ParamSpec
 
 from .core.arrays import Numbers
 from .core.primitive import Primitive
 from .ops import activations, conversion
 
-if TYPE_CHECKING:
-    pass
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
-def documented(row: Primitive | Callable[..., object]) -> Callable[[Function], Function]:
-    """Give a function the docstring of its row: what it computes, and its derivatives."""
-    text = row.doc if isinstance(row, Primitive) else row.__doc__
+def function_of(
+    row: Primitive | Callable[..., object], name: str, like: Callable[P, Any]
+) -> Callable[P, Any]:
+    """Make the function that calls a row; its parameters are those of `like`.
 
-    def document(function: Function) -> Function:
-        function.__doc__ = text
-        return function
+    Its docstring is that of the row: what it computes, and its derivatives.
+    """
+    parameters = signature(like)
 
-    return document
+    @wraps(like)
+    def call_row(*args: P.args, **kwargs: P.kwargs) -> Any:
+        if kwargs or len(args) != len(parameters.parameters):
+            return row(*parameters.bind(*args, **kwargs).args)
+        return row(*args)
 
-
-@documented(activations.relu)
-def relu(x: Numbers) -> Any:
-    return activations.relu(x)
-
-
-@documented(activations.sigmoid)
-def sigmoid(x: Numbers) -> Any:
-    return activations.sigmoid(x)
-
-
-@documented(activations.softplus)
-def softplus(x: Numbers) -> Any:
-    return activations.softplus(x)
+    call_row.__name__ = call_row.__qualname__ = name
+    call_row.__doc__ = row.doc if isinstance(row, Primitive) else row.__doc__
+    return call_row
 
 
-@documented(conversion.stop_gradient)
-def stop_gradient(x: Numbers) -> Any:
-    return conversion.stop_gradient(x)
+def of_x(x: Numbers) -> Any: ...
+
+
+relu = function_of(activations.relu, "relu", of_x)
+sigmoid = function_of(activations.sigmoid, "sigmoid", of_x)
+softplus = function_of(activations.softplus, "softplus", of_x)
+stop_gradient = function_of(conversion.stop_gradient, "stop_gradient", of_x)

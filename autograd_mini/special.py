@@ -17,82 +17,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .core.arrays import Numbers
-from .functions import documented as _documented
+from .functions import function_of as _function_of
 from .ops import special as _rows
 from .ops.special import log_softmax as log_softmax
 from .ops.special import logsumexp as logsumexp
 from .ops.special import multigammaln as multigammaln
 from .ops.special import softmax as softmax
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = [
-    "beta",
-    "betainc",
-    "betaln",
-    "cosm1",
-    "digamma",
-    "entr",
-    "erf",
-    "erfc",
-    "erfcinv",
-    "erfcx",
-    "erfi",
-    "erfinv",
-    "exp1",
-    "exp10",
-    "expi",
-    "expit",
-    "exprel",
-    "gamma",
-    "gammainc",
-    "gammaincc",
-    "gammaln",
-    "gammasgn",
-    "hyp0f1",
-    "hyp1f1",
-    "hyp2f1",
-    "i0",
-    "i0e",
-    "i1",
-    "i1e",
-    "iv",
-    "ive",
-    "j0",
-    "j1",
-    "jn",
-    "jv",
-    "k0",
-    "k0e",
-    "k1",
-    "k1e",
-    "kl_div",
-    "kn",
-    "kv",
-    "kve",
-    "log_expit",
-    "log_ndtr",
-    "log_softmax",
-    "loggamma",
-    "logit",
-    "logsumexp",
-    "multigammaln",
-    "ndtr",
-    "ndtri",
-    "polygamma",
-    "psi",
-    "rel_entr",
-    "rgamma",
-    "softmax",
-    "xlog1py",
-    "xlogy",
-    "y0",
-    "y1",
-    "yn",
-    "yv",
-    "zeta",
-]
+__all__: list[str] = []
+__all__ += _rows.__all__
 
 
 def __dir__() -> list[str]:
@@ -106,301 +39,75 @@ if not TYPE_CHECKING:  # they would take any name for one of ours
         return _rows.__getattr__(name)  # raises, and says what there is instead
 
 
-@_documented(_rows.beta)
-def beta(a: Numbers, b: Numbers) -> Any:
-    return _rows.beta(a, b)
-
-
-@_documented(_rows.betainc)
-def betainc(a: Numbers, b: Numbers, x: Numbers) -> Any:
-    return _rows.betainc(a, b, x)
-
-
-@_documented(_rows.betaln)
-def betaln(a: Numbers, b: Numbers) -> Any:
-    return _rows.betaln(a, b)
-
-
-@_documented(_rows.cosm1)
-def cosm1(x: Numbers) -> Any:
-    return _rows.cosm1(x)
-
-
-@_documented(_rows.digamma)
-def digamma(x: Numbers) -> Any:
-    return _rows.digamma(x)
-
-
-@_documented(_rows.entr)
-def entr(x: Numbers) -> Any:
-    return _rows.entr(x)
-
-
-@_documented(_rows.erf)
-def erf(x: Numbers) -> Any:
-    return _rows.erf(x)
-
-
-@_documented(_rows.erfc)
-def erfc(x: Numbers) -> Any:
-    return _rows.erfc(x)
-
-
-@_documented(_rows.erfcinv)
-def erfcinv(x: Numbers) -> Any:
-    return _rows.erfcinv(x)
-
-
-@_documented(_rows.erfcx)
-def erfcx(x: Numbers) -> Any:
-    return _rows.erfcx(x)
-
-
-@_documented(_rows.erfi)
-def erfi(x: Numbers) -> Any:
-    return _rows.erfi(x)
-
-
-@_documented(_rows.erfinv)
-def erfinv(x: Numbers) -> Any:
-    return _rows.erfinv(x)
-
-
-@_documented(_rows.exp1)
-def exp1(x: Numbers) -> Any:
-    return _rows.exp1(x)
-
-
-@_documented(_rows.exp10)
-def exp10(x: Numbers) -> Any:
-    return _rows.exp10(x)
-
-
-@_documented(_rows.expi)
-def expi(x: Numbers) -> Any:
-    return _rows.expi(x)
-
-
-@_documented(_rows.expit)
-def expit(x: Numbers) -> Any:
-    return _rows.expit(x)
-
-
-@_documented(_rows.exprel)
-def exprel(x: Numbers) -> Any:
-    return _rows.exprel(x)
-
-
-@_documented(_rows.gamma)
-def gamma(x: Numbers) -> Any:
-    return _rows.gamma(x)
-
-
-@_documented(_rows.gammainc)
-def gammainc(a: Numbers, x: Numbers) -> Any:
-    return _rows.gammainc(a, x)
-
-
-@_documented(_rows.gammaincc)
-def gammaincc(a: Numbers, x: Numbers) -> Any:
-    return _rows.gammaincc(a, x)
-
-
-@_documented(_rows.gammaln)
-def gammaln(x: Numbers) -> Any:
-    return _rows.gammaln(x)
-
-
-@_documented(_rows.gammasgn)
-def gammasgn(x: Numbers) -> Any:
-    return _rows.gammasgn(x)
-
-
-@_documented(_rows.hyp0f1)
-def hyp0f1(v: Numbers, z: Numbers) -> Any:
-    return _rows.hyp0f1(v, z)
-
-
-@_documented(_rows.hyp1f1)
-def hyp1f1(a: Numbers, b: Numbers, z: Numbers) -> Any:
-    return _rows.hyp1f1(a, b, z)
-
-
-@_documented(_rows.hyp2f1)
-def hyp2f1(a: Numbers, b: Numbers, c: Numbers, z: Numbers) -> Any:
-    return _rows.hyp2f1(a, b, c, z)
-
-
-@_documented(_rows.i0)
-def i0(x: Numbers) -> Any:
-    return _rows.i0(x)
-
-
-@_documented(_rows.i0e)
-def i0e(x: Numbers) -> Any:
-    return _rows.i0e(x)
-
-
-@_documented(_rows.i1)
-def i1(x: Numbers) -> Any:
-    return _rows.i1(x)
-
-
-@_documented(_rows.i1e)
-def i1e(x: Numbers) -> Any:
-    return _rows.i1e(x)
-
-
-@_documented(_rows.iv)
-def iv(v: Numbers, z: Numbers) -> Any:
-    return _rows.iv(v, z)
-
-
-@_documented(_rows.ive)
-def ive(v: Numbers, z: Numbers) -> Any:
-    return _rows.ive(v, z)
-
-
-@_documented(_rows.j0)
-def j0(x: Numbers) -> Any:
-    return _rows.j0(x)
-
-
-@_documented(_rows.j1)
-def j1(x: Numbers) -> Any:
-    return _rows.j1(x)
-
-
-@_documented(_rows.jn)
-def jn(v: Numbers, z: Numbers) -> Any:
-    return _rows.jn(v, z)
-
-
-@_documented(_rows.jv)
-def jv(v: Numbers, z: Numbers) -> Any:
-    return _rows.jv(v, z)
-
-
-@_documented(_rows.k0)
-def k0(x: Numbers) -> Any:
-    return _rows.k0(x)
-
-
-@_documented(_rows.k0e)
-def k0e(x: Numbers) -> Any:
-    return _rows.k0e(x)
-
-
-@_documented(_rows.k1)
-def k1(x: Numbers) -> Any:
-    return _rows.k1(x)
-
-
-@_documented(_rows.k1e)
-def k1e(x: Numbers) -> Any:
-    return _rows.k1e(x)
-
-
-@_documented(_rows.kl_div)
-def kl_div(a: Numbers, b: Numbers) -> Any:
-    return _rows.kl_div(a, b)
-
-
-@_documented(_rows.kn)
-def kn(n: Numbers, x: Numbers) -> Any:
-    return _rows.kn(n, x)
-
-
-@_documented(_rows.kv)
-def kv(v: Numbers, z: Numbers) -> Any:
-    return _rows.kv(v, z)
-
-
-@_documented(_rows.kve)
-def kve(v: Numbers, z: Numbers) -> Any:
-    return _rows.kve(v, z)
-
-
-@_documented(_rows.log_expit)
-def log_expit(x: Numbers) -> Any:
-    return _rows.log_expit(x)
-
-
-@_documented(_rows.log_ndtr)
-def log_ndtr(x: Numbers) -> Any:
-    return _rows.log_ndtr(x)
-
-
-@_documented(_rows.loggamma)
-def loggamma(x: Numbers) -> Any:
-    return _rows.loggamma(x)
-
-
-@_documented(_rows.logit)
-def logit(x: Numbers) -> Any:
-    return _rows.logit(x)
-
-
-@_documented(_rows.ndtr)
-def ndtr(x: Numbers) -> Any:
-    return _rows.ndtr(x)
-
-
-@_documented(_rows.ndtri)
-def ndtri(x: Numbers) -> Any:
-    return _rows.ndtri(x)
-
-
-@_documented(_rows.polygamma)
-def polygamma(n: Numbers, x: Numbers) -> Any:
-    return _rows.polygamma(n, x)
-
-
-@_documented(_rows.psi)
-def psi(x: Numbers) -> Any:
-    return _rows.psi(x)
-
-
-@_documented(_rows.rel_entr)
-def rel_entr(a: Numbers, b: Numbers) -> Any:
-    return _rows.rel_entr(a, b)
-
-
-@_documented(_rows.rgamma)
-def rgamma(x: Numbers) -> Any:
-    return _rows.rgamma(x)
-
-
-@_documented(_rows.xlog1py)
-def xlog1py(a: Numbers, b: Numbers) -> Any:
-    return _rows.xlog1py(a, b)
-
-
-@_documented(_rows.xlogy)
-def xlogy(a: Numbers, b: Numbers) -> Any:
-    return _rows.xlogy(a, b)
-
-
-@_documented(_rows.y0)
-def y0(x: Numbers) -> Any:
-    return _rows.y0(x)
-
-
-@_documented(_rows.y1)
-def y1(x: Numbers) -> Any:
-    return _rows.y1(x)
-
-
-@_documented(_rows.yn)
-def yn(n: Numbers, x: Numbers) -> Any:
-    return _rows.yn(n, x)
-
-
-@_documented(_rows.yv)
-def yv(v: Numbers, z: Numbers) -> Any:
-    return _rows.yv(v, z)
-
-
-@_documented(_rows.zeta)
-def zeta(x: Numbers, q: Numbers) -> Any:
-    return _rows.zeta(x, q)
+# The parameters that the functions have, by name.
+def _of_x(x: Numbers) -> Any: ...
+def _of_a_b(a: Numbers, b: Numbers) -> Any: ...
+def _of_v_z(v: Numbers, z: Numbers) -> Any: ...
+def _of_n_x(n: Numbers, x: Numbers) -> Any: ...
+def _of_a_x(a: Numbers, x: Numbers) -> Any: ...
+def _of_a_b_x(a: Numbers, b: Numbers, x: Numbers) -> Any: ...
+def _of_a_b_z(a: Numbers, b: Numbers, z: Numbers) -> Any: ...
+def _of_a_b_c_z(a: Numbers, b: Numbers, c: Numbers, z: Numbers) -> Any: ...
+def _of_x_q(x: Numbers, q: Numbers) -> Any: ...
+
+
+beta = _function_of(_rows.beta, "beta", _of_a_b)
+betainc = _function_of(_rows.betainc, "betainc", _of_a_b_x)
+betaln = _function_of(_rows.betaln, "betaln", _of_a_b)
+cosm1 = _function_of(_rows.cosm1, "cosm1", _of_x)
+digamma = _function_of(_rows.digamma, "digamma", _of_x)
+entr = _function_of(_rows.entr, "entr", _of_x)
+erf = _function_of(_rows.erf, "erf", _of_x)
+erfc = _function_of(_rows.erfc, "erfc", _of_x)
+erfcinv = _function_of(_rows.erfcinv, "erfcinv", _of_x)
+erfcx = _function_of(_rows.erfcx, "erfcx", _of_x)
+erfi = _function_of(_rows.erfi, "erfi", _of_x)
+erfinv = _function_of(_rows.erfinv, "erfinv", _of_x)
+exp1 = _function_of(_rows.exp1, "exp1", _of_x)
+exp10 = _function_of(_rows.exp10, "exp10", _of_x)
+expi = _function_of(_rows.expi, "expi", _of_x)
+expit = _function_of(_rows.expit, "expit", _of_x)
+exprel = _function_of(_rows.exprel, "exprel", _of_x)
+gamma = _function_of(_rows.gamma, "gamma", _of_x)
+gammainc = _function_of(_rows.gammainc, "gammainc", _of_a_x)
+gammaincc = _function_of(_rows.gammaincc, "gammaincc", _of_a_x)
+gammaln = _function_of(_rows.gammaln, "gammaln", _of_x)
+gammasgn = _function_of(_rows.gammasgn, "gammasgn", _of_x)
+hyp0f1 = _function_of(_rows.hyp0f1, "hyp0f1", _of_v_z)
+hyp1f1 = _function_of(_rows.hyp1f1, "hyp1f1", _of_a_b_z)
+hyp2f1 = _function_of(_rows.hyp2f1, "hyp2f1", _of_a_b_c_z)
+i0 = _function_of(_rows.i0, "i0", _of_x)
+i0e = _function_of(_rows.i0e, "i0e", _of_x)
+i1 = _function_of(_rows.i1, "i1", _of_x)
+i1e = _function_of(_rows.i1e, "i1e", _of_x)
+iv = _function_of(_rows.iv, "iv", _of_v_z)
+ive = _function_of(_rows.ive, "ive", _of_v_z)
+j0 = _function_of(_rows.j0, "j0", _of_x)
+j1 = _function_of(_rows.j1, "j1", _of_x)
+jn = _function_of(_rows.jn, "jn", _of_v_z)
+jv = _function_of(_rows.jv, "jv", _of_v_z)
+k0 = _function_of(_rows.k0, "k0", _of_x)
+k0e = _function_of(_rows.k0e, "k0e", _of_x)
+k1 = _function_of(_rows.k1, "k1", _of_x)
+k1e = _function_of(_rows.k1e, "k1e", _of_x)
+kl_div = _function_of(_rows.kl_div, "kl_div", _of_a_b)
+kn = _function_of(_rows.kn, "kn", _of_n_x)
+kv = _function_of(_rows.kv, "kv", _of_v_z)
+kve = _function_of(_rows.kve, "kve", _of_v_z)
+log_expit = _function_of(_rows.log_expit, "log_expit", _of_x)
+log_ndtr = _function_of(_rows.log_ndtr, "log_ndtr", _of_x)
+loggamma = _function_of(_rows.loggamma, "loggamma", _of_x)
+logit = _function_of(_rows.logit, "logit", _of_x)
+ndtr = _function_of(_rows.ndtr, "ndtr", _of_x)
+ndtri = _function_of(_rows.ndtri, "ndtri", _of_x)
+polygamma = _function_of(_rows.polygamma, "polygamma", _of_n_x)
+psi = _function_of(_rows.psi, "psi", _of_x)
+rel_entr = _function_of(_rows.rel_entr, "rel_entr", _of_a_b)
+rgamma = _function_of(_rows.rgamma, "rgamma", _of_x)
+xlog1py = _function_of(_rows.xlog1py, "xlog1py", _of_a_b)
+xlogy = _function_of(_rows.xlogy, "xlogy", _of_a_b)
+y0 = _function_of(_rows.y0, "y0", _of_x)
+y1 = _function_of(_rows.y1, "y1", _of_x)
+yn = _function_of(_rows.yn, "yn", _of_n_x)
+yv = _function_of(_rows.yv, "yv", _of_v_z)
+zeta = _function_of(_rows.zeta, "zeta", _of_x_q)
