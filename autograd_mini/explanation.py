@@ -43,6 +43,8 @@ LONGEST_COUNT = 15
 """Digits of a count that is written in full."""
 
 Key = tuple[int, int]
+Users = dict[Key, list[tuple[Tensor | Record, int]]]
+"""The operations that take a tensor, and at which place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class Explanation:
             lines += ["", f"Together: {total} = {_write(self.derivative)}"]
         return "\n".join(lines)
 
-    def draw(self, path: int = 0, **options: Any) -> Any:
+    def draw(self, path: int = 0, **options: object) -> Any:
         """Draw the graph with one path lit; `options` are those of `viz.draw`.
 
         Raises:
@@ -165,8 +167,10 @@ class Explanation:
             raise IndexingError(f"path {path!r} is not told; there are {len(self.paths)}, from 0")
         return import_viz().draw(replace(self, paths=(self.paths[path],)), **options)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": str(self)}
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
+        bundle: dict[str, object] = {"text/plain": str(self)}
         if self.paths:
             bundle["image/svg+xml"] = self.draw().svg
         return bundle
@@ -269,9 +273,9 @@ def _check_element(output: object, tensor: object, index: int | Sequence[int]) -
     return tuple(int(i) % n for i, n in zip(place, tensor.shape, strict=True))
 
 
-def _find_users(needed: Mapping[int, Tensor]) -> dict[Key, list[tuple[Any, int]]]:
+def _find_users(needed: Mapping[int, Tensor]) -> Users:
     """Return, for each tensor, the operations that take it, and at which place."""
-    users: dict[Key, list[tuple[Any, int]]] = {}
+    users: Users = {}
     for serial in sorted(needed):
         vertex = vertex_of(needed[serial])
         for position, x in enumerate(vertex._operands or ()):
@@ -282,13 +286,13 @@ def _find_users(needed: Mapping[int, Tensor]) -> dict[Key, list[tuple[Any, int]]
     return users
 
 
-def _results_of(vertex: Any) -> list[Key]:
+def _results_of(vertex: Tensor | Record) -> list[Key]:
     """Return the keys of an operation's results."""
     count = len(vertex.arrays) if type(vertex) is Record else 1
     return [(vertex.serial, i) for i in range(count)]
 
 
-def _count_paths(tensor: Tensor, output: Tensor, users: dict[Key, list[tuple[Any, int]]]) -> int:
+def _count_paths(tensor: Tensor, output: Tensor, users: Users) -> int:
     """Return how many paths lead from a tensor to the output."""
     counts: dict[Key, int] = {key_of(tensor): 1}
     waiting = [key_of(tensor)]  # a heap: operations are younger than their operands
@@ -306,7 +310,7 @@ def _count_paths(tensor: Tensor, output: Tensor, users: dict[Key, list[tuple[Any
 
 
 def _follow_paths(
-    tensor: Tensor, tangent: Any, output: Tensor, users: dict[Key, list[tuple[Any, int]]]
+    tensor: Tensor, tangent: object, output: Tensor, users: Users
 ) -> tuple[list[Path], bool]:
     """Return paths from a tensor to the output, and whether they are all.
 
@@ -332,11 +336,12 @@ def _follow_paths(
             ts: list[object] = [None] * len(vertex._operands)
             ts[position] = tangent
             moved = push_through(vertex, ts)
-            several = type(vertex) is Record
-            values = vertex.arrays if several else (vertex._value,)
-            for made, value, t in zip(
-                _results_of(vertex), values, moved if several else (moved,), strict=True
-            ):
+            values: tuple[object, ...]
+            if type(vertex) is Record:
+                values = vertex.arrays
+            else:
+                values, moved = (vertex._value,), (moved,)
+            for made, value, t in zip(_results_of(vertex), values, moved, strict=True):
                 if t is not None:
                     step = _make_step(vertex, position, made[1], value, tangent, t)
                     ways.append((float(np.max(np.abs(t), initial=0.0)), (made, t, (step, link))))
@@ -346,7 +351,12 @@ def _follow_paths(
 
 
 def _make_step(
-    vertex: Any, position: int, output: int, value: Any, before: Any, after: Any
+    vertex: Tensor | Record,
+    position: int,
+    output: int,
+    value: object,
+    before: object,
+    after: object,
 ) -> Step:
     """Describe a step by how its operand and its result move."""
     old, new = np.asarray(before), np.asarray(after)

@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 def function_of(
-    row: Primitive | Callable[..., object], name: str, like: Callable[P, Any]
+    row: Primitive | Callable[..., object], name: str, like: Callable[P, object]
 ) -> Callable[P, Any]:
     """Make the function that calls a row; its parameters are those of `like`.
 

@@ -14,7 +14,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from .points import (
     positional_parameters,
 )
 from .streams import discard_output, divert_output, print_error
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 DRAWING = """\
 Draw a tensor, function, model or compiled step of a module or file.
@@ -193,7 +196,7 @@ class Parser(ArgumentParser):
         """
         raise UsageError(message, self.format_usage())
 
-    def _print_message(self, message: str, file: Any = None) -> None:
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         print(message, end="", file=file or sys.stderr)  # argparse passes over a full disk
 
 
@@ -253,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return BAD_USAGE
 
 
-def _run_command(words: Sequence[str], output: Any) -> int:
+def _run_command(words: Sequence[str], output: IO[str] | None) -> int:
     """Run a command, and print its error if it has one.
 
     Args:

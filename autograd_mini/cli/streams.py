@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import IO, Any
+from typing import IO, TextIO
 
 from ..core.visible import show_text
 from ..errors import ArgumentError
 
 
-def standard_output() -> Any:
+def standard_output() -> TextIO:
     """Return the stream of standard output.
 
     Raises:
@@ -76,9 +76,9 @@ def print_error(text: str) -> None:
             print(show_text(text), file=sys.stderr, flush=True)
 
 
-def _descriptor_of(stream: Any) -> int | None:
+def _descriptor_of(stream: IO[str] | None) -> int | None:
     """Return the file descriptor of a stream, None if it has none or is closed."""
     try:
-        return int(stream.fileno())
+        return None if stream is None else int(stream.fileno())
     except (AttributeError, OSError, ValueError):
         return None

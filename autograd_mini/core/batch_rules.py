@@ -18,12 +18,13 @@ from .contexts import run_quietly
 if TYPE_CHECKING:
     from .arrays import Array
     from .declaration import Batch
+    from .primitive import Primitive
 
 Params = dict[str, Any]
 FRONT = (slice(None),)
 
 
-def rule_of(primitive: Any) -> Batch:
+def rule_of(primitive: Primitive) -> Batch:
     """Return the rule of a primitive: its own, that of its kind, or example after example."""
     if primitive.batch is not None:
         own: Batch = primitive.batch
@@ -39,12 +40,12 @@ def insert_axes(x: Array, ndim: int) -> Array:
     return x if missing <= 0 else np.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
 
 
-def repeat_for_all(x: np.ndarray, size: int) -> np.ndarray:
+def repeat_for_all(x: Array, size: int) -> np.ndarray:
     """Add the batch axis to an operand that is shared by all examples."""
     return np.broadcast_to(x, (size, *np.shape(x)))
 
 
-def _all_mapped(size: int, xs: Sequence[Any], mapped: Sequence[bool]) -> list[object]:
+def _all_mapped(size: int, xs: Sequence[Array], mapped: Sequence[bool]) -> list[object]:
     """Give every operand the new axis."""
     return [x if m else repeat_for_all(x, size) for x, m in zip(xs, mapped, strict=True)]
 
@@ -63,8 +64,8 @@ def leading(*core: int) -> Batch:
     """
 
     def rule(
-        primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
-    ) -> Any:
+        primitive: Primitive, size: int, xs: Sequence[Array], mapped: Sequence[bool], params: Params
+    ) -> Array:
         rows = list(zip(xs, mapped, core, strict=True))
         stack = max(np.ndim(x) - m - c for x, m, c in rows)
         return primitive(*(insert_axes(x, stack + c) if m else x for x, m, c in rows), **params)
@@ -73,15 +74,15 @@ def leading(*core: int) -> Batch:
 
 
 def call_unchanged(
-    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
 ) -> np.ndarray:
     """Call it as it is: for operations of one operand that do not look at axes."""
     return primitive(*xs, **params)
 
 
 def _along_axes(
-    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
-) -> Any:
+    primitive: Primitive, size: int, xs: Sequence[Array], mapped: Sequence[bool], params: Params
+) -> Array:
     """Count the parameter `axis` one further; negative ones are counted from the end anyway."""
     axis = params.get("axis")
     if axis is None:
@@ -95,7 +96,7 @@ def _along_axes(
 
 
 def to_shape(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[Array], mapped: Sequence[bool], params: Params
 ) -> Array:
     """Put the new axis in front of the parameter `shape`."""
     shape = params["shape"]
@@ -103,21 +104,21 @@ def to_shape(
 
 
 def prepend_to_shape(
-    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
 ) -> Array:
     """Put the new axis in front of the parameter `shape`; leave the operand as it is."""
     return primitive(xs[0], **{**params, "shape": (size, *params["shape"])})
 
 
 def prepend_to_axes(
-    primitive: Any, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[object], mapped: Sequence[bool], params: Params
 ) -> np.ndarray:
     """Keep the new axis in front of the parameter `axes`."""
     return primitive(xs[0], **{**params, "axes": (0, *(i + 1 for i in params["axes"]))})
 
 
 def one_by_one(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[Array], mapped: Sequence[bool], params: Params
 ) -> Any:
     """Apply it to each example and stack the results: right for any operation, and slow."""
 
@@ -139,7 +140,7 @@ def one_by_one(
     return np.stack(results)
 
 
-def placeholder_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def placeholder_array(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> np.ndarray:
     """Return values that stand for an example where there is none, only their shape being of use.
 
     Floating-point ones lie between ½ and 1, all different; square matrices have a large diagonal.

@@ -26,7 +26,9 @@ Result = TypeVar("Result")
 class Recorder(Protocol):
     """What records an operation in place of `record`."""
 
-    def __call__(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any], /) -> Any:
+    def __call__(
+        self, primitive: Any, operands: tuple[object, ...], params: dict[str, object], /
+    ) -> Any:
         """Run the operation and return its result."""
 
 
@@ -146,7 +148,7 @@ def run_apart(function: Callable[[], Result], ending: Collection[object] = ()) -
 
 
 @lru_cache(64)
-def _quiet_state(state: object, errors: tuple[tuple[str, Any], ...]) -> Any:
+def _quiet_state(state: object, errors: tuple[tuple[str, Any], ...]) -> object:
     """Return what NumPy does about errors as in a state, but for some kinds of errors."""
     with np.errstate(**dict(errors)):
         return ERRORS.get()
@@ -178,7 +180,7 @@ class Block:
 
     __slots__ = ()
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> object:
         raise NotImplementedError
 
     def __exit__(
@@ -212,7 +214,7 @@ class Block:
             return cast(Function, run_awaited)
 
         @wraps(function)
-        def run_covered(*args: object, **kwargs: object) -> Any:
+        def run_covered(*args: object, **kwargs: object) -> object:
             # Not `with`: Ctrl-C is raised where a function begins, as `__exit__` does, and after
             # calls. So the block ends even if it comes at the worst moment.
             before = context.get()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper, wraps
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from .primitive import Primitive, Rule
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    pass
+    from .arrays import Array
 
 
-def _make_read_only(x: object) -> Any:
+def _make_read_only(x: object) -> object:
     """Return an array that cannot be written into, or a list of them; others have it too."""
     if type(x) is list:
         return [_make_read_only(part) for part in x]
@@ -28,7 +28,7 @@ def _make_read_only(x: object) -> Any:
     return view
 
 
-def own(result: Any) -> Any:
+def own(result: object) -> Array:
     """Return a function's result as an array that shares no memory with its inputs."""
     array = as_array(result)
     return array.copy() if type(array) is np.ndarray and not array.flags.writeable else array
@@ -38,7 +38,7 @@ def _with_guards(rule: Rule) -> Rule:
     """Give a rule arrays that it cannot write into."""
 
     @wraps(rule)
-    def call(g: object, y: object, *xs: object, **params: object) -> Any:
+    def call(g: object, y: object, *xs: object, **params: object) -> object:
         y = list(y) if type(y) is tuple else y
         return rule(_make_read_only(g), _make_read_only(y), *map(_make_read_only, xs), **params)
 
@@ -54,7 +54,7 @@ class Custom(Generic[P]):
 
     def __init__(
         self,
-        function: Callable[P, Any],
+        function: Callable[P, object],
         name: str,
         symbol: str,
         multiple: bool,
@@ -86,18 +86,18 @@ class Custom(Generic[P]):
             listed=False,
         )
 
-    def _forward(self, *arrays: Any, **params: Any) -> Any:
+    def _forward(self, *arrays: P.args, **params: P.kwargs) -> object:
         """Call the function and check its result against the declaration."""
-        given = [_make_read_only(as_array(x)) for x in arrays]
+        given: list[Any] = [_make_read_only(as_array(x)) for x in arrays]
         result = self.function(*given, **params)
         if isinstance(result, tuple) is not self.multiple:
             raise ArgumentError(
                 f"{self.name} returned {'a tuple' if isinstance(result, tuple) else 'one value'}; "
                 f"say multiple={not self.multiple} in am.primitive(…)"
             )
-        return tuple(map(own, result)) if self.multiple else own(result)
+        return tuple(map(own, result)) if isinstance(result, tuple) else own(result)
 
-    def _missing(self, g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+    def _missing(self, g: object, y: object, *xs: object, **params: object) -> NoReturn:
         raise GradientError(
             f"{self.name} has no gradient yet; give it one: @{self.name}.vjp, a function of "
             "(g, y, *inputs) that returns the inputs' cotangents"
@@ -107,7 +107,7 @@ class Custom(Generic[P]):
     def vjp(self, rule: Given, /) -> Given: ...
     @overload
     def vjp(self, first: Rule | None, second: Rule | None, /, *rules: Rule | None) -> Custom[P]: ...
-    def vjp(self, *rules: Rule | None) -> Any:
+    def vjp(self, *rules: Rule | None) -> object:
         """Give the reverse rule: one function of all inputs, or one function for each input.
 
         A rule is `rule(g, y, *inputs, **parameters)`: the cotangent of the output, the output, the
@@ -123,7 +123,7 @@ class Custom(Generic[P]):
         return rules[0] if len(rules) == 1 else self
 
     def _together(self, rule: Rule) -> Rule:
-        def cotangents(g: Any, y: Any, *xs: Any, **params: Any) -> Any:
+        def cotangents(g: object, y: object, *xs: object, **params: object) -> object:
             found = _with_guards(rule)(g, y, *xs, **params)
             return found if isinstance(found, (tuple, list)) else (found,)
 
@@ -133,7 +133,7 @@ class Custom(Generic[P]):
     def jvp(self, rule: Given, /) -> Given: ...
     @overload
     def jvp(self, first: Rule | None, second: Rule | None, /, *rules: Rule | None) -> Custom[P]: ...
-    def jvp(self, *rules: Rule | None) -> Any:
+    def jvp(self, *rules: Rule | None) -> object:
         """Give the forward rule: one function of all tangents, or one function for each input.
 
         One for all is `rule(ts, y, *inputs, **parameters)` with a list of tangents, None where an
@@ -170,7 +170,7 @@ class Custom(Generic[P]):
 
 @overload
 def primitive(
-    function: Callable[P, Any],
+    function: Callable[P, object],
     *,
     name: str | None = None,
     symbol: str | None = None,
@@ -185,15 +185,15 @@ def primitive(
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Callable[[Callable[P, Any]], Custom[P]]: ...
+) -> Callable[[Callable[P, object]], Custom[P]]: ...
 def primitive(
-    function: Callable[..., Any] | None = None,
+    function: Callable[..., object] | None = None,
     *,
     name: str | None = None,
     symbol: str | None = None,
     multiple: bool = False,
     elementwise: bool = False,
-) -> Any:
+) -> object:
     """Make a NumPy function one operation of the graph, with a derivative of your own (decorator).
 
     Positional arguments are the inputs, keyword arguments are parameters without a gradient. The
@@ -219,7 +219,7 @@ def primitive(
     (np.float64(12.0), np.float64(12.0), np.float64(12.0))
     """
 
-    def make(of: Callable[..., Any]) -> Custom[...]:
+    def make(of: Callable[..., object]) -> Custom[...]:
         if not callable(of):
             raise OperandError(f"am.primitive decorates a function, got {of!r:.60}")
         called = str(name or getattr(of, "__name__", "custom"))

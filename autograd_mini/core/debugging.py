@@ -62,7 +62,7 @@ def _recorded_with_line(
     return results, vertex
 
 
-def _record_and_look(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> Any:
+def _record_and_look(primitive: Primitive, operands: tuple[object, ...], params: Params) -> object:
     """Record an operation with its line; raise if finite inputs give a non-finite result."""
     results, vertex = _recorded_with_line(primitive, operands, params)
     for y in results if isinstance(results, tuple) else (results,):
@@ -71,7 +71,7 @@ def _record_and_look(primitive: Primitive, operands: tuple[Any, ...], params: Pa
     return results
 
 
-def _only_line(primitive: Primitive, operands: tuple[Any, ...], params: Params) -> Tensor:
+def _only_line(primitive: Primitive, operands: tuple[object, ...], params: Params) -> Tensor:
     """Record an operation with its line."""
     return _recorded_with_line(primitive, operands, params)[0]
 

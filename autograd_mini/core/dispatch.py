@@ -24,7 +24,7 @@ from .table import later, table
 from .tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .arrays import Array
 
@@ -109,8 +109,11 @@ USUAL = frozenset({Tensor, int, bool, str, type(None)}) | PLAIN
 
 @implements("__array_function__")
 def call_function(
-    function: Any, types: Any, args: tuple[object, ...], kwargs: dict[str, object]
-) -> Any:
+    function: Callable[..., object],
+    types: Iterable[type],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> object:
     """Call our counterpart of a NumPy function, or say why it cannot be.
 
     It returns NotImplemented if an array of another library is to answer (NEP 18).

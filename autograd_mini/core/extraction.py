@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any, Final, Protocol, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 import numpy as np
 
 from ..errors import ConversionError, UnsupportedError
+from .contexts import Recorder
 from .table import later, table
 from .visible import show_text
 
@@ -43,10 +44,12 @@ class Trace(Protocol):
     effects: bool
 
     @property
-    def record(self) -> Callable[..., Any] | None:
+    def record(self) -> Recorder | None:
         """Records an operation with its history; None is the default recorder."""
 
-    def evaluate(self, primitive: Any, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    def evaluate(
+        self, primitive: Any, operands: tuple[object, ...], params: dict[str, object]
+    ) -> Any:
         """Record an operation that needs no gradient, as under `no_grad`."""
 
     def look(self, tensor: Any, what: str) -> None:
@@ -67,7 +70,7 @@ class Trace(Protocol):
     def is_number(self, tensor: Any) -> bool:
         """Whether a tensor stands for a Python number, which leaves the dtype of others alone."""
 
-    def depends(self, owner: Any, attributes: Sequence[str] = ()) -> None:
+    def depends(self, owner: object, attributes: Sequence[str] = ()) -> None:
         """Note that the program reads an object; the attributes must keep their present values."""
 
 

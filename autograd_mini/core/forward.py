@@ -178,7 +178,7 @@ def _drop_unmoved(part: Array, t: Array) -> Array:
     return where(np.logical_and(np.equal(t, 0), ~np.isfinite(part)), 0, part)
 
 
-def _add_tangents(parts: Sequence[Any]) -> Any:
+def _add_tangents(parts: Sequence[Array]) -> Array | None:
     """Add up tangents, which may have shapes that broadcast; None where there are none."""
     if not parts:
         return None
@@ -212,7 +212,8 @@ def _transpose_vjp(vertex: Any, ts: Sequence[object], y: Any, xs: Sequence[objec
         else:
             assert rules is not None
             pulled = rules(g, y, *xs, **params)
-        ends, seeds = [], []
+        ends: list[Any] = []
+        seeds = []
         for position, (gx, x, t) in enumerate(zip(pulled, xs, ts, strict=True)):
             if t is None or gx is None or type(gx) is not Tensor or not gx._requires_grad:
                 continue
@@ -229,7 +230,7 @@ def _transpose_vjp(vertex: Any, ts: Sequence[object], y: Any, xs: Sequence[objec
     return tangents if primitive.multiple else tangents[0]
 
 
-def _cast_tangent(t: Any, y: Any) -> Any:
+def _cast_tangent(t: Any, y: Array) -> Array:
     """Bring a tangent to the shape and dtype of its output."""
     if t.dtype.kind == "c" and y.dtype.kind != "c":
         t = real(t)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class Linearization:
     """
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[object], *, copy: bool = False
+        self, function: Callable[..., object], arguments: Sequence[object], *, copy: bool = False
     ) -> None:
         """Call the function with fresh tensors in place of the arguments' arrays and tensors.
 
@@ -126,14 +126,14 @@ class Linearization:
         self.tensors = self.tensors or (foreign and self._recording)
         return self
 
-    def value(self, tree: object) -> Any:
+    def value(self, tree: object) -> object:
         """Return a result as the caller wants it: tensors, or plain arrays."""
         if not self.tensors:
             return arrays_of_tree(tree)
         leaves, rebuild = flatten(tree)
         return rebuild([self.outside(x) if isinstance(x, Tensor) else x for x in leaves])
 
-    def beside(self, aux: object) -> Any:
+    def beside(self, aux: object) -> object:
         """Return the auxiliary results. Those that depend on an outer tensor stay tensors."""
         if self.tensors:
             return self.value(aux)
@@ -168,7 +168,7 @@ class Linearization:
             and any(isinstance(g, Tensor) and (traced or g._requires_grad) for g in given)
         )
 
-    def __call__(self, cotangents: object = None) -> tuple[Any, ...]:
+    def __call__(self, cotangents: object = None) -> tuple[object, ...]:
         """Carry cotangents of the outputs back to the arguments; unused ones get zeros.
 
         Raises:
@@ -192,7 +192,7 @@ class Linearization:
 
     def pull_back(
         self, given: Sequence[object], *, recorded: bool, exact: bool = False
-    ) -> list[Any]:
+    ) -> list[Array]:
         """Walk back from the outputs; return a cotangent for each input, zeros where unused."""
         outputs, seeds = [], []
         for y, g in zip(self.outputs, given, strict=True):
@@ -209,7 +209,7 @@ class Linearization:
         found = {x.serial: copy_if_shared(g, shared) for x, g in reached}
         return [found.get(x.serial, np.zeros_like(x._value)[()]) for x in self.inputs]
 
-    def push(self, tangents: Sequence[Any]) -> list[object]:
+    def push(self, tangents: Sequence[object]) -> list[Array]:
         """Carry tangents of the inputs forward to the outputs, as the caller wants them."""
         tensors = self._wants_tensors(tangents)
         recorded = tensors and self._recording
@@ -220,7 +220,7 @@ class Linearization:
 
     def push_forward(
         self, given: Sequence[object], *, recorded: bool, exact: bool = False
-    ) -> list[Any]:
+    ) -> list[Array]:
         """Walk forward from the inputs; return a tangent for each output, zeros where unmoved."""
         tangents: Values = {(x.serial, 0): t for x, t in zip(self.inputs, given, strict=True)}
         shared = {id(t) for t in tangents.values()}
@@ -235,7 +235,7 @@ class Linearization:
         return found
 
 
-def tangents_for(recording: Linearization, tangents: Sequence[object]) -> list[Any]:
+def tangents_for(recording: Linearization, tangents: Sequence[object]) -> list[Array]:
     """Check tangents against the inputs of a recording and return them in one list.
 
     Raises:

@@ -6,16 +6,17 @@ Methods that would change a recorded value refuse, and say what to write instead
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 
 from ..errors import UnsupportedError
-from .extraction import read_value, reads_no_elements, value_or_refuse
+from .extraction import Vertex, read_value, reads_no_elements, value_or_refuse
 from .table import Axis, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
 
 class Operators:
@@ -209,8 +210,8 @@ class ArrayMethods(Operators):
             raise TypeError("iteration over a 0-d tensor")
         return iter(table["unstack"](self))
 
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(self == value))
+    def __contains__(self, value: object) -> bool:
+        return bool(table[np.any](self == value))
 
     def __delitem__(self, index: object) -> NoReturn:
         raise UnsupportedError(
@@ -227,26 +228,26 @@ class ArrayMethods(Operators):
     ctypes = property(lambda self: np.asarray(self.data).ctypes, doc="The memory, for C.")
     device = property(lambda self: "cpu", doc="Always 'cpu' (Array API).")
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, *, api_version: str | None = None) -> ModuleType:
         """Return NumPy, whose functions record tensors (Array API)."""
         return np
 
-    def __dlpack__(self: Any, **kwargs: Any) -> Any:
+    def __dlpack__(self: Vertex, **kwargs: Any) -> Any:
         """Hand the value to another library; the gradient does not go with it."""
         return np.asarray(value_or_refuse(self, "from_dlpack(t)")).__dlpack__(**kwargs)
 
-    def __dlpack_device__(self) -> Any:
+    def __dlpack_device__(self) -> tuple[int, int]:
         return np.asarray(self._value).__dlpack_device__()
 
-    def item(self: Any, *args: int) -> Any:
+    def item(self: Vertex, *args: int) -> Any:
         """Return one element as a plain Python number."""
         return read_value(self, "t.item()").item(*args)
 
-    def tolist(self: Any) -> Sequence[object]:
+    def tolist(self: Vertex) -> Sequence[object]:
         """Return the elements as nested Python lists."""
         return read_value(self, "t.tolist()").tolist()
 
-    def tobytes(self: Any, order: Any = "C") -> bytes:
+    def tobytes(self: Vertex, order: Literal["C", "F", "A"] = "C") -> bytes:
         """Return the raw bytes of the elements."""
         return read_value(self, "t.tobytes()").tobytes(order)
 

@@ -78,7 +78,7 @@ def _call_general(primitive: Primitive) -> Callable[..., object]:
     """Make the calling function: recorded if an operand is a tensor, else plain NumPy."""
     forward = primitive.forward
 
-    def call(*operands: object, **params: object) -> Any:
+    def call(*operands: object, **params: object) -> object:
         for x in operands:
             if type(x) is Tensor:
                 return (context.get()[0] or record)(primitive, operands, params)
@@ -96,7 +96,7 @@ def _call_unary(primitive: Primitive) -> Callable[..., object]:
     forward, differentiable = primitive.forward, primitive.differentiable
     get = context.get
 
-    def call(a: object) -> Any:
+    def call(a: object) -> object:
         if type(a) is not Tensor:
             return scalar_if_0d(forward(a))
         recorder, scope = get()
@@ -137,7 +137,7 @@ def _call_binary(primitive: Primitive) -> Callable[..., object]:
     forward, differentiable = primitive.forward, primitive.differentiable
     get, plain, ndarray = context.get, PLAIN, np.ndarray
 
-    def call(a: object, b: object) -> Any:
+    def call(a: object, b: object) -> object:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
@@ -356,7 +356,7 @@ def drawn_operands(primitive: Primitive, case: Case) -> tuple[int, ...]:
 
 def _constant_operands(
     primitive: Primitive, position: int, shape: tuple[int, ...], generator: np.random.Generator
-) -> Any:
+) -> Array:
     """Draw an operand to which no gradient flows: an order or, as for `where`, a condition."""
     if isinstance(primitive.vjp, tuple) and _refuses_gradient(primitive.vjp[position]):
         return generator.integers(2, 4, shape).astype(np.float32)[()]

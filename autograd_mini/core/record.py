@@ -192,7 +192,7 @@ BORROWED: Final = sys.maxsize
 """The time of the last assign of a leaf that shows an array of the user's: perhaps right now."""
 
 
-def keep_operand(array: np.ndarray[Any, Any]) -> Array:
+def keep_operand(array: np.ndarray) -> Array:
     """Return a plain array as the graph keeps it: derivative rules need its present values later.
 
     The user may write into the array in between. So a small one is copied. A large one is wrapped
@@ -206,7 +206,7 @@ def keep_operand(array: np.ndarray[Any, Any]) -> Array:
     return borrowed
 
 
-def check_unchanged(x: Tensor, vertex: Any) -> None:
+def check_unchanged(x: Tensor, vertex: Tensor | Record) -> None:
     """Check that an operand still has the values that were recorded.
 
     Raises:
@@ -240,8 +240,8 @@ def check_operand(value: object) -> Any:
 
 
 def compute(
-    primitive: Declaration, operands: tuple[Any, ...], params: Params
-) -> tuple[Any, Any, bool]:
+    primitive: Declaration, operands: tuple[object, ...], params: Params
+) -> tuple[tuple[object, ...], Any, bool]:
     """Compute the result from the values of the operands.
 
     Returns:
@@ -304,7 +304,7 @@ def result_dtype(*operands: object) -> np.dtype[np.generic]:
     return np.result_type(*values)
 
 
-def record(primitive: Declaration, operands: tuple[Any, ...], params: Params = NO_PARAMS) -> Any:
+def record(primitive: Declaration, operands: tuple[object, ...], params: Params = NO_PARAMS) -> Any:
     """Run a primitive and return its tensor, or its tuple of tensors, with their history."""
     operands, data, wanted = compute(primitive, operands, params)
     if np.ndarray in map(type, operands):
@@ -333,7 +333,7 @@ def record(primitive: Declaration, operands: tuple[Any, ...], params: Params = N
 
 
 def record_nothing(
-    primitive: Declaration, operands: tuple[Any, ...], params: Params = NO_PARAMS
+    primitive: Declaration, operands: tuple[object, ...], params: Params = NO_PARAMS
 ) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
     trace = tracing.get()

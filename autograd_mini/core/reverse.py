@@ -29,17 +29,18 @@ from ..ops.selection import where
 from ..ops.shapes import summed_to
 from .arrays import as_array
 from .contexts import run_quietly, walk_scope
-from .extraction import describe, plain_value, read_value, tracing
+from .extraction import Trace, describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
 from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf, vertex_of
 
 if TYPE_CHECKING:
     from .arrays import Array
+    from .declaration import Rule
     from .record import Record
 
 
-def seed(output: Tensor, cotangent: object) -> Any:
+def seed(output: Tensor, cotangent: object) -> Array:
     """Return a cotangent that fits the output, 1 for a scalar by default.
 
     Raises:
@@ -76,7 +77,7 @@ def swap_convention(g: Any) -> Any:
     return conjugate(g) if g.dtype.kind == "c" else g
 
 
-def match_input(gx: Array, data: Array, vertex: Record | Tensor, position: int) -> Any:
+def match_input(gx: Array, data: Array, vertex: Record | Tensor, position: int) -> Array:
     """Sum a cotangent over broadcast axes and cast it, so that it fits its input.
 
     A real input moves along the real line only, so it gets the real part.
@@ -93,7 +94,7 @@ def match_input(gx: Array, data: Array, vertex: Record | Tensor, position: int) 
     return gx if gx.dtype == data.dtype else astype(gx, data.dtype)
 
 
-def array_of_result(gx: Any, vertex: Any, position: int) -> Any:
+def array_of_result(gx: object, vertex: Record | Tensor, position: int) -> Array:
     """Return a rule's plain number as an array, or say that it is none."""
     if isinstance(gx, (int, float, complex)):
         return np.asarray(gx, dtype=complex if isinstance(gx, complex) else float)[()]
@@ -263,7 +264,7 @@ def apply_vjp(
 
 def _apply_binary_vjp(
     vertex: Tensor,
-    rules: tuple[Any, ...],
+    rules: tuple[Rule | None, ...],
     operands: tuple[Any, ...],
     g: Array,
     frontier: Frontier,
@@ -324,7 +325,7 @@ def current_values(vertex: Record | Tensor) -> list[Any]:
     return values
 
 
-def apply_joint_rule(vertex: Any, g: Any, y: Any, xs: Any) -> Sequence[Any]:
+def apply_joint_rule(vertex: Any, g: object, y: object, xs: Sequence[object]) -> Sequence[Any]:
     """Apply a vjp rule that returns the cotangents of all inputs at once."""
     found = vertex._primitive.vjp(g, y, *xs, **vertex._params)
     if len(found) != len(xs):
@@ -454,7 +455,7 @@ def register_hook(tensor: Tensor, function: Callable[[Any], object]) -> Hook:
 table["register_hook"] = register_hook
 
 
-def _apply_hooks(vertex: Any, g: Any) -> Any:
+def _apply_hooks(vertex: Record | Tensor, g: Any) -> Any:
     """Return the cotangent of a vertex (a list for several outputs) as its hooks leave it."""
     for index, function in hooks.get(vertex.serial, {}).values():
         if type(g) is list:
@@ -531,7 +532,7 @@ def backward(output: Tensor, gradient: object = None, *, retain_grads: bool = Fa
 table["backward"] = backward
 
 
-def _refuse_earlier(tensor: Tensor, trace: Any) -> None:
+def _refuse_earlier(tensor: Tensor, trace: Trace) -> None:
     """In a trace, raise if a tensor has a gradient from outside; note that it must have none.
 
     Raises:

@@ -54,7 +54,7 @@ def literal(value: object) -> str | None:
     return found[0] if found and not found[1] else None
 
 
-def _is_exact(value: Any) -> bool:
+def _is_exact(value: np.generic) -> bool:
     """Whether a NumPy scalar is the same as a Python number, as long double is not."""
     return type(value.item()) in WRITERS and value.dtype.itemsize <= 16
 
@@ -77,7 +77,7 @@ def dtype_text(value: np.dtype[np.generic]) -> str:
     return f"np.{value.type.__name__}" if native else f"np.dtype({value.str!r})"
 
 
-def _array_text(value: Any) -> str | None:
+def _array_text(value: np.ndarray) -> str | None:
     """Write an array of at most 16 numbers."""
     if value.size > 16 or value.dtype.kind not in "biufc" or value.dtype.itemsize > 16:
         return None

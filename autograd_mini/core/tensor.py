@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, final
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from .extraction import describe, note_text, read_value, tracing, value_or_refus
 from .methods import ArrayMethods
 from .table import table
 from .visible import show_text
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Params = dict[str, Any]
 NO_PARAMS: Final[Params] = {}
@@ -236,7 +239,7 @@ class Tensor(ArrayMethods):
     def __array_function__(self, func: object, types: object, args: object, kwargs: object) -> Any:
         return table["__array_function__"](func, types, args, kwargs)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(value_or_refuse(self, "np.asarray(t) or a[i] = t"), dtype=dtype, copy=copy)
 
     __array_priority__ = 1000.0
@@ -294,10 +297,11 @@ class Tensor(ArrayMethods):
 
         return mimebundle(self)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return _restore(*self.__reduce__()[1])
+    def __deepcopy__(self, memo: dict[int, object]) -> Tensor:
+        make, state = self.__reduce__()
+        return make(*state)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[object, ...]]:
         """Pickle and copy value, name and gradient of a leaf, or of what needs no gradient."""
         if self._primitive is not None:
             value_or_refuse(self, "copying or pickling the result of an operation")
@@ -384,6 +388,7 @@ def _restore(data: Array, requires_grad: bool, name: str | None, grad: np.ndarra
     return made
 
 
+@final
 class Record:
     """The record that all outputs of one operation share; it holds arrays, not tensors."""
 

@@ -43,7 +43,7 @@ def argument_places(argnums: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def linearize_at(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     chosen: tuple[int, ...],
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
@@ -59,7 +59,7 @@ def linearize_at(
             "positional arguments"
         )
 
-    def partial(*values: object) -> Any:
+    def partial(*values: object) -> object:
         full = list(args)
         for i, value in zip(chosen, values, strict=True):
             full[i] = value
@@ -77,17 +77,17 @@ def value_and_grad(
 ) -> Callable[..., tuple[Any, Any]]: ...
 @overload
 def value_and_grad(
-    function: Callable[P, Any],
+    function: Callable[P, object],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, tuple[Any, Any]]: ...
 def value_and_grad(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[..., object]:
     """Make the function that returns both the value and the gradient of a scalar function.
 
     Args:
@@ -152,17 +152,17 @@ def grad(
 ) -> Callable[..., Any]: ...
 @overload
 def grad(
-    function: Callable[P, Any],
+    function: Callable[P, object],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, Any]: ...
 def grad(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
-) -> Callable[..., Any]:
+) -> Callable[..., object]:
     """Make the function that returns the gradient of a scalar function.
 
     Arguments as in `value_and_grad`; with `has_aux` the result is `(gradient, aux)`.
@@ -176,14 +176,14 @@ def grad(
     both = value_and_grad(function, argnums, has_aux, holomorphic)
 
     @wraps(function)
-    def gradient(*args: object, **kwargs: object) -> Any:
+    def gradient(*args: object, **kwargs: object) -> object:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result
 
     return gradient
 
 
-def vjp(function: Callable[..., Any], *arguments: object) -> tuple[Any, Callable[..., Any]]:
+def vjp(function: Callable[..., object], *arguments: object) -> tuple[Any, Callable[..., Any]]:
     """Evaluate a function and return its vector–Jacobian product.
 
     Returns:
@@ -200,7 +200,7 @@ def vjp(function: Callable[..., Any], *arguments: object) -> tuple[Any, Callable
 
 
 def jvp(
-    function: Callable[..., Any], arguments: Sequence[Any], tangents: Sequence[Any]
+    function: Callable[..., object], arguments: Sequence[object], tangents: Sequence[object]
 ) -> tuple[Any, Any]:
     """Evaluate a function and its derivative in a direction, by forward mode.
 
@@ -230,7 +230,7 @@ def jvp(
     return _copy_if_array(recording.value(recording.result)), recording.structure(moved)
 
 
-def _copy_if_array(value: object) -> Any:
+def _copy_if_array(value: object) -> object:
     """Copy the plain arrays of a result, which may share memory with an argument."""
     leaves, rebuild = flatten(value)
     return rebuild([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
@@ -243,7 +243,7 @@ MOST_BYTES = 1 << 28
 
 
 def jacobian(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     argnums: int | Sequence[int] = 0,
     mode: Mode = "auto",
     holomorphic: bool = False,
@@ -275,7 +275,7 @@ def jacobian(
         raise ArgumentError(f"mode {mode!r} is not known; expected auto, forward or reverse")
 
     @wraps(function)
-    def call_derivative(*args: Any, **kwargs: Any) -> Any:
+    def call_derivative(*args: object, **kwargs: object) -> object:
         recording = linearize_at(function, chosen, args, kwargs)
         recording.of(recording.result)
         check(recording, mode, holomorphic)
@@ -291,7 +291,7 @@ def jacobian(
     return call_derivative
 
 
-def sizes(values: Sequence[Any]) -> list[int]:
+def sizes(values: Sequence[Array]) -> list[int]:
     """Return how many numbers each value has."""
     return [prod(np.shape(x)) for x in values]
 
@@ -317,10 +317,10 @@ def check(recording: Linearization, mode: Mode, holomorphic: bool) -> None:
         )
 
 
-def basis(values: Sequence[Any]) -> list[Any]:
+def basis(values: Sequence[Array]) -> list[Array]:
     """Return the unit vectors of some values together: an array (n, …) for each."""
     ends = np.cumsum([0, *sizes(values)])
-    found = []
+    found: list[Array] = []
     for x, (start, stop) in zip(values, pairwise(ends), strict=True):
         dtype = x.dtype if x.dtype.kind in "fc" else float
         block = np.zeros((int(ends[-1]), int(stop - start)), dtype)
@@ -330,8 +330,8 @@ def basis(values: Sequence[Any]) -> list[Any]:
 
 
 def _at_once(
-    recording: Linearization, walk: Callable[..., list[Any]], vectors: Sequence[Any]
-) -> list[Any]:
+    recording: Linearization, walk: Callable[..., list[Array]], vectors: Sequence[Array]
+) -> list[Array]:
     """Walk for all vectors of a basis, in parts that fit the memory.
 
     Returns:
@@ -339,11 +339,14 @@ def _at_once(
     """
     count = len(vectors[0])
     if not count:
-        return [np.zeros((0, *y.shape), y.dtype) for y in walk(*(v.sum(0)[()] for v in vectors))]
+        return [
+            np.zeros((0, *y.shape), y.dtype)
+            for y in walk(*(np.zeros(v.shape[1:], v.dtype)[()] for v in vectors))
+        ]
     recorded = recording.gives_tensors
     example = OneExample(walk, [v[0] for v in vectors])
     part = max(1, min(count, MOST_BYTES // max(1, example.nbytes)))
-    parts = []
+    parts: list[list[Any]] = []
     for start in range(0, count, part):
         some = [v[start : start + part] for v in vectors]
         found = example.spread(some, len(some[0]), recorded=recorded)
@@ -353,7 +356,7 @@ def _at_once(
     return [np.concatenate(blocks) for blocks in zip(*parts, strict=True)]
 
 
-def _columns_of(recording: Linearization) -> list[list[Any]]:
+def _columns_of(recording: Linearization) -> list[list[Array]]:
     """Push the basis of the inputs forward; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     pushed = _at_once(
@@ -371,7 +374,7 @@ def _columns_of(recording: Linearization) -> list[list[Any]]:
     ]
 
 
-def _rows_of(recording: Linearization) -> list[list[Any]]:
+def _rows_of(recording: Linearization) -> list[list[Array]]:
     """Pull the basis of the outputs back; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
@@ -387,7 +390,7 @@ def _rows_of(recording: Linearization) -> list[list[Any]]:
     ]
 
 
-def _nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) -> Any:
+def _nest_blocks(recording: Linearization, rows: list[list[Array]], single: bool) -> object:
     """Put the blocks into the containers of the arguments, and these into the result's."""
     answers = []
     for row in rows:
@@ -402,7 +405,9 @@ def _nest_blocks(recording: Linearization, rows: list[list[Any]], single: bool) 
     return recording.structure(answers)
 
 
-def hessian(function: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def hessian(
+    function: Callable[..., object], argnums: int | Sequence[int] = 0
+) -> Callable[..., Any]:
     """Make the function that returns all second derivatives of a scalar function.
 
     It is the Jacobian of the gradient, pushed forward. For an argument of shape (n…) the result has
@@ -416,7 +421,7 @@ def hessian(function: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     return jacobian(grad(function, argnums), argnums, mode="forward")
 
 
-def hvp(function: Callable[..., Any]) -> Callable[..., Any]:
+def hvp(function: Callable[..., object]) -> Callable[..., Any]:
     """Make the function `(x, v, *others)` that returns the Hessian times v, without the Hessian.
 
     `x` is the first argument of the scalar function, `v` has its structure and shapes. It costs a
@@ -428,7 +433,7 @@ def hvp(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(function)
-    def product(x: Numbers, v: Numbers, *others: Any, **kwargs: Any) -> Array:
+    def product(x: Numbers, v: Numbers, *others: object, **kwargs: object) -> Array:
         slope = grad(function)
         return jvp(lambda at: slope(at, *others, **kwargs), (x,), (v,))[1]
 

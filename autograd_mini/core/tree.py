@@ -54,7 +54,7 @@ def flatten_result(tree: object) -> tuple[list[Any], Rebuild]:
     return leaves, rebuild
 
 
-def split_aux(result: object, has_aux: bool) -> tuple[Any, Any]:
+def split_aux(result: object, has_aux: bool) -> tuple[Any, object]:
     """Return the scalar that a function returned and what came with it.
 
     Raises:

@@ -8,7 +8,7 @@ would be wrong for the others: looking at such a value is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
@@ -23,7 +23,7 @@ from .forward import Values, batch_pass, key_of
 from .record import drop_gradients, is_recording, record, record_always
 from .reverse import vertices_between
 from .tensor import Tensor, leaf
-from .tree import flatten, flatten_result
+from .tree import Rebuild, flatten, flatten_result
 
 if TYPE_CHECKING:
     from .arrays import Array
@@ -97,12 +97,12 @@ class OneExample:
         foreign: whether it depends on other tensors that require a gradient.
     """
 
-    def __init__(self, function: Callable[..., Any], examples: Sequence[object]) -> None:
+    def __init__(self, function: Callable[..., object], examples: Sequence[object]) -> None:
         """Call the function with stand-ins for the examples' arrays."""
         self.inputs = [leaf(x) for x in examples]
         wanted = {x.serial for x in self.inputs}
 
-        def run() -> Any:
+        def run() -> tuple[list[Any], Rebuild]:
             tracing.set(OneForAll(wanted, tracing.get()))
             with record_always():
                 return flatten_result(function(*self.inputs))
@@ -116,7 +116,7 @@ class OneExample:
         """The bytes that its values take, for one example."""
         return sum(x.nbytes for x in self._needed.values())
 
-    def spread(self, batches: Sequence[object], size: int, *, recorded: bool) -> list[Any]:
+    def spread(self, batches: Sequence[object], size: int, *, recorded: bool) -> list[Array | None]:
         """Compute the outputs for `size` examples, the new axis in front; None: they do not differ.
 
         Args:
@@ -128,7 +128,7 @@ class OneExample:
         run_quietly(lambda: batch_pass(self._needed, values, size, recorded=recorded))
         return [values.get(key_of(y)) if isinstance(y, Tensor) else None for y in self.outputs]
 
-    def fill_outputs(self, found: Sequence[object], size: int, recorded: bool) -> list[Any]:
+    def fill_outputs(self, found: Sequence[Array | None], size: int, recorded: bool) -> list[Array]:
         """Repeat the outputs that do not differ from example to example."""
         return [
             np.broadcast_to(y if recorded else plain_value(y), (size, *np.shape(y)))
@@ -170,7 +170,7 @@ def _move_axis_to_front(x: object, axis: int) -> Array:
     return np.moveaxis(data, axis, 0) if axis else data  # type: ignore[type-var]  # a tensor too
 
 
-def _common_batch_size(batches: Sequence[Any]) -> int:
+def _common_batch_size(batches: Sequence[Array]) -> int:
     """Return the common length of the mapped axes."""
     sizes = sorted({x.shape[0] for x in batches})
     if len(sizes) != 1:
@@ -181,10 +181,14 @@ def _common_batch_size(batches: Sequence[Any]) -> int:
 
 
 @overload  # type checkers know one of a ufunc's many forms only
-def vmap(function: np.ufunc, in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]: ...
+def vmap(function: np.ufunc, in_axes: object = 0, out_axes: object = 0) -> Callable[..., Any]: ...
 @overload
-def vmap(function: Callable[P, Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[P, Any]: ...
-def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+def vmap(
+    function: Callable[P, object], in_axes: object = 0, out_axes: object = 0
+) -> Callable[P, Any]: ...
+def vmap(
+    function: Callable[..., object], in_axes: object = 0, out_axes: object = 0
+) -> Callable[..., object]:
     """Make the function that applies a function to many examples at once.
 
     Args:
@@ -213,15 +217,19 @@ def vmap(function: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> C
     """
 
     @wraps(function)
-    def call_batch(*args: object, **kwargs: object) -> Any:
+    def call_batch(*args: object, **kwargs: object) -> object:
         return _map_examples(function, args, kwargs, in_axes, out_axes)
 
     return call_batch
 
 
 def _map_examples(
-    function: Callable[..., Any], args: object, kwargs: Any, in_axes: object, out_axes: object
-) -> Any:
+    function: Callable[..., object],
+    args: object,
+    kwargs: Mapping[str, object],
+    in_axes: object,
+    out_axes: object,
+) -> object:
     """Apply a function to all examples in its arguments."""
     given, rebuild = flatten(args)
     axes = _axes_per_leaf(in_axes, args, "in_axes")
@@ -229,7 +237,7 @@ def _map_examples(
     batches = [_move_axis_to_front(given[i], axis) for i, axis in places]
     size = _common_batch_size(batches)
 
-    def of_example(*examples: Any) -> Any:
+    def of_example(*examples: Tensor) -> object:
         full = [x if isinstance(x, Tensor) else leaf(as_array(x)) for x in given]
         for (i, _), x in zip(places, examples, strict=True):
             full[i] = x
@@ -245,7 +253,7 @@ def _map_examples(
     if not recorded:
         batches = [plain_value(x) for x in batches]
     found = example.spread(batches, size, recorded=recorded)
-    full = example.fill_outputs(found, size, recorded)
+    full: list[Any] = example.fill_outputs(found, size, recorded)
     ends = _axes_per_leaf(out_axes, example.structure(full), "out_axes")
     for batch, end in zip(found, ends, strict=True):
         if end is None and batch is not None:

@@ -14,18 +14,19 @@ from ..core.tensor import Tensor
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array
+    from ..core.arrays import Numbers
     from .ownership import Model
 
-Pair = tuple[Any, Any]
+Pair = tuple[np.ndarray, np.ndarray]
+Place = slice | np.ndarray
 
 
-def model_dtype(model: Model) -> Any:
+def model_dtype(model: Model) -> np.dtype[Any] | None:
     """Return the dtype of a model's first floating-point tensor, None if it has none."""
     return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), None)
 
 
-def samples(values: object, dtype: object, what: str) -> Array:
+def samples(values: Numbers, dtype: np.dtype[Any] | None, what: str) -> np.ndarray:
     """Return values as an array with an axis of samples, floats in the model's dtype.
 
     Raises:
@@ -40,7 +41,7 @@ def samples(values: object, dtype: object, what: str) -> Array:
     return array
 
 
-def pair(x: Array, y: Array, dtype: object, what: str = "") -> Pair:
+def pair(x: Numbers, y: Numbers, dtype: np.dtype[Any] | None, what: str = "") -> Pair:
     """Return x and y, checked: as many of each, at least one, no NaN or infinity.
 
     Raises:
@@ -88,7 +89,7 @@ def split(
     return (x[train], y[train]), (x[rest], y[rest])
 
 
-def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[object]:
+def batches(count: int, size: int, rng: np.random.Generator | None) -> Iterator[Place]:
     """Yield the places of each batch: shuffled, or, without a generator, in order as slices."""
     if rng is None:
         yield from (slice(start, start + size) for start in range(0, count, size))

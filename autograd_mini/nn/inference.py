@@ -18,7 +18,8 @@ from .losses import Loss, Metric, Metrics, loss_of, metrics_of
 from .operands import whole
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array
+    from ..compiler.guards import Condition
+    from ..core.arrays import Numbers
     from .ownership import Model
 
 PREDICTOR: Final = "_predictor"
@@ -42,11 +43,11 @@ class Mode:
             return True
         return not using.get() and bool(vars(module).get("training", module.starts_in_training))
 
-    def __set__(self, module: Any, training: bool) -> None:
+    def __set__(self, module: object, training: bool) -> None:
         vars(module)["training"] = training
 
 
-def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
+def predict(model: Model, x: Numbers, batch_size: int | None = None) -> np.ndarray:
     """Return the model's output for samples along the first axis, as a NumPy array.
 
     Nothing is recorded, Dropout passes everything on, and the modes are restored.
@@ -70,7 +71,7 @@ def predict(model: Model, x: Any, batch_size: int | None = None) -> Any:
 
 
 @no_grad()
-def _outputs_of(model: Model, predictor: Predictor, xs: Array, size: int) -> Array:
+def _outputs_of(model: Model, predictor: Predictor, xs: np.ndarray, size: int) -> np.ndarray:
     """Return the outputs for samples, `size` at a time."""
     if size >= len(xs):
         return _output_of(model, predictor(xs))
@@ -98,14 +99,14 @@ class Predictor:
         """Tell whether the model still has the modules and tensors that it had."""
         return self._parts.check() is not None
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: object) -> object:
         """Return the model's output; compiled, if the model can be."""
         if self._compiled.wasted_traces > WASTED:
             return self._model(x)
         return self._compiled(x)
 
 
-def _conditions_on_parts(model: Model) -> Iterator[Any]:
+def _conditions_on_parts(model: Model) -> Iterator[Condition]:
     """Yield the conditions that all modules and tensors are where they are."""
     from ..compiler.guards import Condition
 
@@ -138,7 +139,7 @@ def _output_of(model: Model, y: object) -> Any:
         OperandError: if it is something else than one tensor or array.
     """
     y = read_value(y, "predict") if isinstance(y, Tensor) else y
-    if not isinstance(y, np.ndarray | np.generic):
+    if not isinstance(y, (np.ndarray, np.generic)):
         raise OperandError(
             f"{type(model).__name__} returned {type(y).__name__}; predict expects one tensor. "
             "Call the model itself, inside `with am.no_grad():`, for other outputs"
@@ -148,8 +149,8 @@ def _output_of(model: Model, y: object) -> Any:
 
 def evaluate(
     model: Model,
-    x: Any,
-    y: Any,
+    x: Numbers,
+    y: Numbers,
     *,
     loss: str | Loss = "mse",
     metrics: Metrics = (),
@@ -172,8 +173,8 @@ def evaluate(
 
 def measure(
     model: Model,
-    x: Any,
-    y: Any,
+    x: Numbers,
+    y: Numbers,
     loss: Loss,
     metrics: Mapping[str, Metric],
     batch_size: int | None,
@@ -185,12 +186,14 @@ def measure(
     return {name: number(name, value) for name, value in values.items()}
 
 
-def call_metrics(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, Any]:
+def call_metrics(
+    metrics: Mapping[str, Metric], prediction: object, target: object
+) -> dict[str, Numbers]:
     """Call the metrics."""
     return {name: metric(prediction, target) for name, metric in metrics.items()}
 
 
-def number(name: str, value: Any) -> float:
+def number(name: str, value: Numbers) -> float:
     """Return the result of a loss or metric as a float.
 
     Raises:

@@ -20,7 +20,7 @@ from .module import Module
 from .operands import Seed, floating, generator, in_dtype, whole
 
 if TYPE_CHECKING:
-    pass
+    from numpy.typing import DTypeLike
 
 
 @reads_no_elements
@@ -62,7 +62,7 @@ class Dense(Module):
         activation: Activation = None,
         bias: bool = True,
         seed: Seed = None,
-        dtype: Any = np.float64,
+        dtype: DTypeLike = np.float64,
         name: str | None = None,
     ) -> None:
         function_of(activation)
@@ -101,9 +101,12 @@ class Dense(Module):
         function = function_of(self.activation)
         return z if function is None else function(z)
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters."""
-        chosen = {"neurons": self.outputs, "activation": name_of(self.activation)}
+        chosen: dict[str, object] = {
+            "neurons": self.outputs,
+            "activation": name_of(self.activation),
+        }
         return chosen if self.bias is not None else chosen | {"bias": False}
 
     def output_shape(self) -> str:
@@ -151,7 +154,7 @@ class Dropout(Module):
         """Describe the shape of the output."""
         return "as input"
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters."""
         return {"rate": self.rate}
 
@@ -170,14 +173,14 @@ class Sequential(Module):
 
     guarded_attributes: ClassVar = ("layers",)
 
-    def __init__(self, *layers: Any) -> None:
+    def __init__(self, *layers: Callable[..., object]) -> None:
         for place, layer in enumerate(layers):
             if not callable(layer):
                 raise ArgumentError(
                     f"Sequential: layer {place} is {type(layer).__name__} {layer!r:.60}; expected "
                     "modules or functions, as in Sequential(Dense(2, 8), np.tanh, Dense(8, 1))"
                 )
-        self.layers = list(layers)
+        self.layers: list[Any] = list(layers)
 
     def forward(self, x: Any) -> Any:
         """Return the output of the last layer."""
@@ -185,7 +188,7 @@ class Sequential(Module):
             x = layer(x)
         return x
 
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the functions between the modules, by place."""
         functions = [(i, f) for i, f in enumerate(self.layers) if not isinstance(f, Module)]
         return {f"layers.{i}": name_of(f) for i, f in functions}
@@ -226,7 +229,7 @@ class MLP(Sequential):
         activation: Activation = "tanh",
         output_activation: Activation = None,
         seed: Seed = None,
-        dtype: Any = np.float64,
+        dtype: DTypeLike = np.float64,
     ) -> None:
         if not isinstance(sizes, Iterable):
             raise ArgumentError(
@@ -301,7 +304,11 @@ def name_of(activation: Activation) -> str:
 
 
 def _initial_weight(
-    inputs: int, outputs: int, activation: Activation, rng: np.random.Generator, dtype: Any
+    inputs: int,
+    outputs: int,
+    activation: Activation,
+    rng: np.random.Generator,
+    dtype: np.dtype[np.generic],
 ) -> np.ndarray:
     """Draw a weight of shape (inputs, outputs).
 

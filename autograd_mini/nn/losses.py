@@ -89,7 +89,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Any:
+def cross_entropy(logits: object, labels: object, reduction: Reduction = "mean") -> Any:
     """Compute −ln softmax(z)[label] as ln Σ eᶻ − z[label], over the last axis.
 
     Args:
@@ -159,7 +159,7 @@ LOSSES: Final[dict[str, Loss]] = {
 }
 
 
-def _reduce_losses(losses: Any, reduction: str) -> Array:
+def _reduce_losses(losses: Array, reduction: str) -> Array:
     """Reduce the losses of the samples.
 
     Raises:
@@ -212,7 +212,7 @@ def accuracy(prediction: object, target: object, threshold: float = 0.0) -> floa
     )
 
 
-def plain(x: object) -> Any:
+def plain(x: object) -> np.ndarray:
     """Return an array, of a tensor its value; a trace, which would keep the number, refuses."""
     return read_value(x, "a metric") if isinstance(x, Tensor) else as_array(x)
 

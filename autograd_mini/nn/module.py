@@ -34,11 +34,9 @@ from .training import fit
 if TYPE_CHECKING:
     from zipfile import ZipFile
 
+    from numpy.typing import DTypeLike
+
     from .ownership import Model
-
-if TYPE_CHECKING:
-    pass
-
 
 LISTED: Final = 6
 """Differences that an error names."""
@@ -289,7 +287,7 @@ class Module:
     load = load
     __str__ = summary
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         """Take `training = False` in a subclass as the mode in which its modules start."""
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("training"), bool):
@@ -319,7 +317,7 @@ class Module:
         """The name of the block in which it runs."""
         return self.name or _snake_case(type(self).__name__)
 
-    def __setattr__(self, attribute: str, value: Any) -> None:
+    def __setattr__(self, attribute: str, value: object) -> None:
         """Set an attribute; a module or tensor that has no name yet takes the attribute's.
 
         Raises:
@@ -331,7 +329,7 @@ class Module:
         if isinstance(value, Tensor | Module | list | tuple | dict):
             _adopt(attribute, value)
 
-    def _check_replacement(self, attribute: str, value: Any) -> None:
+    def _check_replacement(self, attribute: str, value: object) -> None:
         """Refuse what would silently end the training of a parameter, and drop it from files."""
         current = vars(self)[attribute]
         frozen = any(current is x for x in vars(self).get(FROZEN, ()))
@@ -370,10 +368,10 @@ class Module:
         """Yield local path and module of those directly inside."""
         return owned_objects(self._attributes(), (Module,))
 
-    def _attributes(self) -> list[tuple[str, Any]]:
+    def _attributes(self) -> list[tuple[str, object]]:
         return [(name, value) for name, value in vars(self).items() if name not in INTERNAL]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return the state for copying and pickling: all but the compiled prediction."""
         return {name: value for name, value in vars(self).items() if name != PREDICTOR}
 
@@ -411,7 +409,7 @@ class Module:
         """Yield the tensors that are trained, each once."""
         return (x for _, x in self.named_parameters())
 
-    def with_parameters(self, values: Mapping[str, Any]) -> Self:
+    def with_parameters(self, values: Mapping[str, object]) -> Self:
         """Return a copy that computes with other values of its parameters, named by path.
 
         What is not named is shared with this module. So a loss becomes a function of the
@@ -477,7 +475,7 @@ class Module:
             x.requires_grad, x.grad = False, None
         return self
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: DTypeLike) -> Self:
         """Return a copy whose floating-point tensors have another floating-point dtype."""
         wanted = floating(dtype)
         model = deepcopy(self)
@@ -487,7 +485,7 @@ class Module:
         return model
 
     # ── what it says of itself ───────────────────────────────────────────────────────────────
-    def hyperparameters(self) -> dict[str, Any]:
+    def hyperparameters(self) -> dict[str, object]:
         """Return the hyperparameters: by default the public attributes with plain values."""
         plain = int | float | str | bool
         return {
@@ -504,7 +502,9 @@ class Module:
         count = sum(x.size for x in self.parameters())
         return f"{type(self).__name__}({count:,} trainable parameters)"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
         """Show the neurons in a notebook."""
         from ..display import mimebundle
 

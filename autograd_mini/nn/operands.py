@@ -17,6 +17,8 @@ from ..ops.conversion import astype
 from ..random import Generator
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from ..core.arrays import Array
 
 SUM_TOLERANCE: Final = 1e-2
@@ -28,7 +30,7 @@ REARRANGING: Final = frozenset(
 """Operations whose results are elements of their first operand: a probability stays one."""
 
 
-def match_target(name: str, prediction: Any, target: Any) -> tuple[object, object]:
+def match_target(name: str, prediction: Any, target: Any) -> tuple[Array, Array]:
     """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
 
     Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,
@@ -53,7 +55,7 @@ def match_target(name: str, prediction: Any, target: Any) -> tuple[object, objec
     )
 
 
-def in_dtype(target: Any, dtype: Any) -> Any:
+def in_dtype(target: Array, dtype: np.dtype[Any]) -> Array:
     """Return a target in a dtype, unless it is complex or carries a gradient.
 
     >>> in_dtype(np.array([0, 1]), np.float32)
@@ -181,7 +183,7 @@ def class_numbers(labels: Array, classes: int) -> Array:
     return class_numbers_(labels, classes=classes)
 
 
-def probabilities(labels: Array, dtype: object) -> Array:
+def probabilities(labels: Array, dtype: np.dtype[Any]) -> Array:
     """Return rows of probabilities in the logits' dtype; those with a gradient keep their own.
 
     The values are looked at when the loss is recorded, not when a program is replayed.
@@ -219,7 +221,7 @@ def whole(what: str, value: int, least: int) -> int:
     return number
 
 
-def floating(dtype: Any) -> np.dtype[np.generic]:
+def floating(dtype: DTypeLike) -> np.dtype[np.generic]:
     """Return a floating-point dtype, in this machine's byte order.
 
     Raises:

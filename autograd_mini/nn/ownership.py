@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+from ..core.tensor import Tensor
 from ..errors import UnsupportedError
 
 
@@ -24,17 +25,20 @@ class Model(Protocol):
     def named_modules(self) -> Iterator[tuple[str, Any]]:
         """Yield the path and module of the model and of all modules in it."""
 
-    def named_tensors(self) -> Iterator[tuple[str, Any]]:
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the path and tensor of each parameter and buffer."""
 
-    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the path and tensor of each parameter."""
 
-    def train(self, mode: bool = True) -> Any:
+    def parameters(self) -> Iterator[Tensor]:
+        """Yield each parameter."""
+
+    def train(self, mode: bool = True) -> object:
         """Set the mode of all modules."""
 
 
-Pairs = Iterable[tuple[str, Any]]
+Pairs = Iterable[tuple[str, object]]
 
 
 def owned_objects(pairs: Pairs, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:

@@ -25,13 +25,13 @@ from ..ops.checks import require_finite
 from ..ops.conversion import assign_all
 from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
 from ..optim.numbers import positive
-from .data import Pair, batches, model_dtype, pair, split
+from .data import Pair, Place, batches, model_dtype, pair, split
 from .inference import call_metrics, measure, modes_kept, number
 from .losses import Loss, Metric, Metrics, loss_of, metrics_of
 from .operands import check_function, generator, whole
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array
+    from ..core.arrays import Numbers
     from .ownership import Model
 
 Stopped = Literal["running", "completed", "early", "interrupted"]
@@ -126,8 +126,8 @@ A_SCHEDULE: Final = (
 
 def fit(
     model: Model,
-    x: Any,
-    y: Any,
+    x: Numbers,
+    y: Numbers,
     *,
     epochs: int = 10,
     batch_size: int | None = 32,
@@ -241,7 +241,7 @@ def fit(
 
 
 def _arrange_data(
-    model: Model, x: Array, y: Array, validation: object, rng: np.random.Generator | None
+    model: Model, x: Numbers, y: Numbers, validation: object, rng: np.random.Generator | None
 ) -> tuple[Pair, Pair | None]:
     """Return the data for training and, if any, for validation, checked.
 
@@ -305,7 +305,7 @@ class Trainer:
     replay: Replay | None = None
     guarded_attributes = ("model", "parameters", "loss", "optimizer", "clip_norm")
 
-    def epoch(self, data: Pair, places: Iterable[Any], epoch: int) -> dict[str, float]:
+    def epoch(self, data: Pair, places: Iterable[Place], epoch: int) -> dict[str, float]:
         """Take a step for each batch; return the means of loss and metrics over the samples."""
         x, y = data
         totals: dict[str, float] = {}
@@ -316,7 +316,7 @@ class Trainer:
                 totals[name] = totals.get(name, 0.0) + value * len(inputs)
         return {name: total / len(x) for name, total in totals.items()}
 
-    def step(self, x: Any, y: Any, where: str) -> dict[str, float]:
+    def step(self, x: object, y: object, where: str) -> dict[str, float]:
         """Compute loss and gradients of a batch and update the parameters.
 
         Raises:
@@ -334,7 +334,7 @@ class Trainer:
             row |= {name: number(name, metric) for name, metric in found.items()}
         return row
 
-    def eager(self, x: Any, y: Any, where: str) -> tuple[Any, Any]:
+    def eager(self, x: object, y: object, where: str) -> tuple[Any, Any]:
         """Take the step operation by operation; return loss and prediction."""
         self.forget()
         prediction = self.model(x)
@@ -355,7 +355,7 @@ class Trainer:
             p.grad = None
         self.optimizer.zero_grad()
 
-    def scalar(self, loss: Any) -> Tensor:
+    def scalar(self, loss: object) -> Tensor:
         """Return the result of the loss function.
 
         Raises:
@@ -397,7 +397,7 @@ class Trainer:
 
 def _optimizer_of(
     given: Optimizer | Callable[[Any], Optimizer] | None,
-    model: object,
+    model: Model,
     parameters: Iterable[Tensor],
 ) -> Optimizer:
     """Return the optimizer: as given, as the given function makes it, or Adam.
@@ -501,7 +501,7 @@ class Replay:
         self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def training_step(self, x: Any, y: Any) -> Any:
+    def training_step(self, x: object, y: object) -> Any:
         """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()
@@ -515,7 +515,7 @@ class Replay:
         trainer.optimizer.step()
         return (loss, prediction) if trainer.metrics else (loss, None)
 
-    def step(self, x: Any, y: Any) -> tuple[Any, Any] | None:
+    def step(self, x: object, y: object) -> tuple[Any, Any] | None:
         """Take a step; return loss and prediction (None without metrics).
 
         None: nothing has happened, and the step is to be taken eagerly. So it is after NaN or

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -32,7 +32,19 @@ from ..ops.conversion import assign_all
 from .numbers import checked_rate, positive, within
 
 if TYPE_CHECKING:
-    pass
+    from ..core.arrays import Array
+
+    Scalar = float | Array
+
+
+class Trainable(Protocol):
+    """A model: it knows its parameters."""
+
+    def parameters(self) -> Iterable[Tensor]:
+        """Return the tensors to train."""
+
+
+Parameters = Trainable | Iterable[Tensor] | Tensor
 
 
 class Optimizer:
@@ -49,9 +61,7 @@ class Optimizer:
         state: for each slot, one tensor a parameter, as `{"velocity": (…)}`.
     """
 
-    def __init__(
-        self, parameters: Iterable[Tensor] | Any, lr: float, slots: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, parameters: Parameters, lr: float, slots: tuple[str, ...] = ()) -> None:
         self.parameters = collect(parameters)
         self.rate = leaf(np.float64(checked_rate(lr)), name="learning_rate")
         self.count = leaf(np.int64(0), name="step_count")
@@ -74,11 +84,11 @@ class Optimizer:
         """How many steps were taken."""
         return self.count.item()
 
-    def coefficients(self, lr: Any, count: Any) -> tuple[Any, ...]:
+    def coefficients(self, lr: Scalar, count: Scalar) -> tuple[Scalar, ...]:
         """Return the scalars that every parameter's rule needs in this step."""
         return (lr,)
 
-    def rule(self, *operands: Any) -> tuple[Any, ...]:
+    def rule(self, *operands: Any) -> tuple[Array, ...]:
         """Return the new parameter and state of `*coefficients, p, g, *state`."""
         raise NotImplementedError(f"{type(self).__name__} must define rule(lr, p, g, *state)")
 
@@ -101,7 +111,8 @@ class Optimizer:
         # Python floats: they leave float32 as it is, a NumPy float64 would not.
         scalars = self.coefficients(self.rate._value.item(), count.item())
         rule = partial(self.rule, *scalars)
-        leaves, values = [self.count], [count]
+        leaves: list[Tensor] = [self.count]
+        values: list[Any] = [count]
         states = tuple(self.state.values())
         for place, p in enumerate(self.parameters):
             g = p.grad
@@ -125,8 +136,9 @@ class Optimizer:
         if trace is not None:
             trace.depends(self)
         count = self.count + 1
-        scalars = self.coefficients(self.rate, count)
-        leaves, values = [self.count], [count]
+        scalars: tuple[Any, ...] = self.coefficients(self.rate, count)
+        leaves: list[Tensor] = [self.count]
+        values: list[Any] = [count]
         for place, p in enumerate(self.parameters):
             if p.grad is not None:
                 own = [tensors[place] for tensors in self.state.values()]
@@ -140,14 +152,14 @@ class Optimizer:
         for p in self.parameters:
             p.grad = None
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, np.ndarray]:
         """Return the state as arrays, by name, for `np.savez` and `load_state_dict`.
 
         Learning rate, step count and, for each slot, one array a parameter (`velocity.0`).
         """
         return {name: np.array(t.data) for name, t in self._named_state().items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on from a saved state; nothing changes if it does not fit.
 
         Raises:
@@ -212,7 +224,7 @@ def collect(parameters: Any) -> tuple[Tensor, ...]:
     return tuple(unique.values())
 
 
-def gradient_of(parameter: Tensor) -> Any:
+def gradient_of(parameter: Tensor) -> Array:
     """Return the gradient of a parameter as an array of its shape and dtype.
 
     Raises:
@@ -257,7 +269,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Any,
+        parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
         nesterov: bool = False,
@@ -270,7 +282,7 @@ class SGD(Optimizer):
             raise ArgumentError("nesterov=True needs momentum, such as momentum=0.9")
         super().__init__(parameters, lr, ("velocity",) if momentum else ())
 
-    def rule(self, lr: Any, p: Any, g: Any, *state: Any) -> tuple[Any, ...]:
+    def rule(self, lr: Scalar, p: Array, g: Array, *state: Array) -> tuple[Array, ...]:
         """Return p − lr·g, or p and the velocity."""
         if self.weight_decay:
             g = g + self.weight_decay * p
@@ -304,7 +316,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor] | Any,
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -322,14 +334,21 @@ class Adam(Optimizer):
         self.weight_decay = within("weight_decay", decay, math.inf)
         super().__init__(parameters, lr, ("mean", "square"))
 
-    def coefficients(self, lr: Any, count: Any) -> tuple[Any, ...]:
+    def coefficients(self, lr: Scalar, count: Scalar) -> tuple[Scalar, ...]:
         """Return lr, lr / (1 − β₁ᵗ) and √(1 − β₂ᵗ)."""
         first, second = self.betas
         return lr, lr / (1 - first**count), (1 - second**count) ** 0.5
 
     def rule(
-        self, lr: Any, size: Any, correction: Any, p: Any, g: Any, mean: Any, square: Any
-    ) -> tuple[Any, ...]:
+        self,
+        lr: Scalar,
+        size: Scalar,
+        correction: Scalar,
+        p: Array,
+        g: Array,
+        mean: Array,
+        square: Array,
+    ) -> tuple[Array, ...]:
         """Return the new p, mean and square."""
         first, second = self.betas
         if self.weight_decay and self.decoupled:
@@ -348,7 +367,7 @@ class AdamW(Adam):
     usual_decay = 0.01
 
 
-def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float:
+def clip_grad_norm(parameters: Parameters, max_norm: float) -> float:
     """Scale all gradients together so that their joint Euclidean norm is at most `max_norm`.
 
     Pascanu, Mikolov & Bengio 2013, section 3.2: the direction stays.
@@ -389,7 +408,7 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Any, max_norm: float) -> float
     return total
 
 
-def _clipped_in_a_trace(found: list[tuple[Tensor, Any]], max_norm: float) -> Any:
+def _clipped_in_a_trace(found: list[tuple[Tensor, Array]], max_norm: float) -> Any:
     """Do the same with recorded operations; the norm returned is a tensor."""
     require_finite("a gradient", *(g for _, g in found))
     squares = [np.sum(np.abs(g).astype(np.float64) ** 2) for _, g in found]
@@ -400,7 +419,7 @@ def _clipped_in_a_trace(found: list[tuple[Tensor, Any]], max_norm: float) -> Any
     return total
 
 
-def clip_grad_value(parameters: Iterable[Tensor] | Any, max_value: float) -> None:
+def clip_grad_value(parameters: Parameters, max_value: float) -> None:
     """Limit every element of the gradients to [−max_value, max_value]; NaN stays NaN.
 
     >>> import numpy as np, autograd_mini as am
@@ -415,7 +434,7 @@ def clip_grad_value(parameters: Iterable[Tensor] | Any, max_value: float) -> Non
         p.grad = np.clip(g, -float(max_value), float(max_value))
 
 
-def _norm_of(g: np.ndarray) -> float:
+def _norm_of(g: Array) -> float:
     """Return the Euclidean norm in float64; dividing first keeps the squares from overflowing."""
     values = np.asarray(g, np.float64)
     largest = float(np.max(np.abs(values), initial=0.0))
@@ -424,7 +443,7 @@ def _norm_of(g: np.ndarray) -> float:
     return largest * float(np.linalg.norm(values / largest))
 
 
-def gradients(parameters: Iterable[Tensor] | Any) -> list[tuple[Tensor, Any]]:
+def gradients(parameters: Parameters) -> list[tuple[Tensor, Array]]:
     """Return the parameters that have a gradient, with it."""
     return [(p, gradient_of(p)) for p in collect(parameters) if p.grad is not None]
 

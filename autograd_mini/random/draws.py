@@ -178,9 +178,7 @@ def tensorial(*parameters: object) -> bool:
     return any(isinstance(x, Tensor) for x in parameters)
 
 
-def drawn_shape(
-    name: str, size: tuple[int, ...] | None, shapes: Sequence[tuple[int, ...]]
-) -> tuple[int, ...]:
+def drawn_shape(name: str, size: object, shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """Return the shape of a draw: the size, or that to which the parameters broadcast.
 
     Raises:
@@ -219,7 +217,7 @@ def count_of(x: Any) -> int | None:
         return None
 
 
-def length(x: Any, axis: int) -> int:
+def length(x: Array, axis: int) -> int:
     """Return how long an axis is; raise ShapeError if there is none."""
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(

@@ -103,11 +103,11 @@ class Generator:
         return self._draw("standard_exponential", size=size, dtype=dtype, method=method)
 
     # ── location and scale, which may be tensors ─────────────────────────────────────────────
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: object = None) -> Tensor:
+    def uniform(self, low: Numbers = 0.0, high: Numbers = 1.0, size: object = None) -> Tensor:
         """Draw from [low, high) evenly.  ∂low: 1 − z, ∂high: z, for z = `random()`"""
         if not tensorial(low, high):
             return self._draw("uniform", low=low, high=high, size=size)
-        width = high - low
+        width = table[np.subtract](high, low)
         non_negative("uniform", "high - low", width)
         return low + width * self._noise("random", size, low, high)
 
@@ -127,7 +127,7 @@ class Generator:
         """Draw from the logistic distribution.  ∂loc: 1, ∂scale: z"""
         return self._locate("logistic", "logistic", loc, scale, size)
 
-    def lognormal(self, mean: Any = 0.0, sigma: Any = 1.0, size: Any = None) -> Tensor:
+    def lognormal(self, mean: Numbers = 0.0, sigma: Numbers = 1.0, size: object = None) -> Tensor:
         """Draw numbers whose logarithm is normal.  ∂mean: y, ∂sigma: y·z"""
         if not tensorial(mean, sigma):
             return self._draw("lognormal", mean=mean, sigma=sigma, size=size)
@@ -224,7 +224,7 @@ class Generator:
         non_negative(method, "scale", scale)
         return loc + scale * self._noise(standard, size, loc, scale)
 
-    def _noise(self, standard: str, size: Any, *parameters: object) -> Tensor:
+    def _noise(self, standard: str, size: object, *parameters: object) -> Tensor:
         """Draw from a standard distribution, in the shape and dtype that parameters ask for."""
         arrays = [as_array(plain_value(x)) for x in parameters]
         if any(x.dtype.kind == "c" for x in arrays):
