@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from ..errors import ConversionError, OperandError
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 class SupportsArray(Protocol):
     """What NumPy can make an array of: arrays, their scalars, tensors, columns of a table."""
 
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+    def __array__(self) -> Any:
         """Return an array."""
 
 
@@ -81,7 +84,7 @@ PLAIN = frozenset({float, int, bool, np.ndarray, np.float64, np.float32, np.int6
 """Exact classes of operands that need no look before NumPy gets them."""
 
 
-def as_array(value: Any, dtype: Any = None, *, copy: bool = False) -> Any:
+def as_array(value: object, dtype: DTypeLike | None = None, *, copy: bool = False) -> Any:
     """Return `value` as a numeric NumPy array, or as a NumPy scalar when it is 0-d.
 
     Its byte order is this machine's.
@@ -197,7 +200,7 @@ ROW: Final = 1024
 MODULUS: Final = 1 << 64
 
 
-def fingerprint(array: np.ndarray[Any, Any]) -> int:
+def fingerprint(array: np.ndarray) -> int:
     """Return a number that changes with the content of an array, but for bad luck.
 
     Shape and dtype are not part of it.
@@ -219,7 +222,7 @@ def fingerprint(array: np.ndarray[Any, Any]) -> int:
     return total % MODULUS
 
 
-def _mix_bits(words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _mix_bits(words: np.ndarray) -> np.ndarray:
     """Bring the upper bits of words down, too: a sum modulo 2⁶⁴ loses most of the uppermost bit.
 
     Changed signs of an even number of elements would cancel.
@@ -230,7 +233,7 @@ def _mix_bits(words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @cache
-def weights(count: int) -> np.ndarray[Any, Any]:
+def weights(count: int) -> np.ndarray:
     """Return random odd numbers, the same in every process."""
     drawn = np.random.default_rng(count).integers(0, MODULUS - 1, size=count, dtype=np.uint64)
     return drawn | np.uint64(1)

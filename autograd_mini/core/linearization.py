@@ -22,7 +22,7 @@ from .extraction import describe, tracing
 from .forward import Values, jvp_pass, key_of
 from .record import is_recording, record_always
 from .reverse import active_stand_ins, backward_pass, copy_if_shared, seed, vertices_between
-from .tensor import Tensor, leaf
+from .tensor import Tensor, leaf, tensor_or_array
 from .tree import Rebuild, arrays_of_tree, flatten, flatten_result
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def tangents_for(recording: Linearization, tangents: Sequence[object]) -> list[A
 
 def _match_tangent(tangent: object, x: Tensor, position: int) -> Array:
     """Return a tangent of an input's shape and dtype."""
-    t = tangent if isinstance(tangent, Tensor) else as_array(tangent)
+    t = tensor_or_array(tangent)
     if t.shape != x.shape:
         raise GradientError(
             f"the tangent of argument {position} has shape {t.shape}, expected {x.shape}, the "

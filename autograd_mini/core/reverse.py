@@ -18,7 +18,6 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from heapq import heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,7 +31,7 @@ from .contexts import run_quietly, walk_scope
 from .extraction import Trace, describe, plain_value, read_value, tracing
 from .record import Operation, Record, check_unchanged, hooks, lines, no_grad
 from .table import table
-from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf, vertex_of
+from .tensor import NO_PARAMS, RUN, SET_GRAD, Tensor, leaf, tensor_or_array
 
 if TYPE_CHECKING:
     from .arrays import Array
@@ -59,7 +58,7 @@ def seed(output: Tensor, cotangent: object) -> Array:
                 "am.grad(f, holomorphic=True) gives the derivative)"
             )
         return np.ones(output.shape, output.dtype)[()]
-    g = cotangent if isinstance(cotangent, Tensor) else as_array(cotangent)
+    g = tensor_or_array(cotangent)
     if g.dtype.kind == "c" and output.dtype.kind != "c":
         raise GradientError(
             f"the cotangent is complex, but {describe(output)} is {output.dtype}; give a real one"
@@ -418,43 +417,6 @@ class Frontier:
             entry[2] = True
 
 
-keys = count()
-
-
-class Hook:
-    """A registered hook; `remove()` takes it away again."""
-
-    __slots__ = ("_key", "_of_leaf", "_serial")
-
-    def __init__(self, serial: int, key: int, of_leaf: bool) -> None:
-        self._serial = serial
-        self._key = key
-        self._of_leaf = of_leaf
-
-    def remove(self) -> None:
-        """Take the hook away; doing it twice does no harm."""
-        hooks.get(self._serial, {}).pop(self._key, None)
-        hooks.leaf_changes += self._of_leaf
-
-
-def register_hook(tensor: Tensor, function: Callable[[Any], object]) -> Hook:
-    """Call a function with the whole cotangent of a tensor in every reverse walk that reaches it.
-
-    Raises:
-        GradientError: for a tensor that requires no gradient, which no walk reaches.
-    """
-    if not tensor._requires_grad:
-        raise GradientError(f"{describe(tensor)} requires no gradient, so a hook is never called")
-    vertex = vertex_of(tensor)
-    key = next(keys)
-    hooks.attach(vertex, {**hooks.get(vertex.serial, {}), key: (tensor.index, function)})
-    hooks.leaf_changes += tensor.is_leaf
-    return Hook(vertex.serial, key, tensor.is_leaf)
-
-
-table["register_hook"] = register_hook
-
-
 def _apply_hooks(vertex: Record | Tensor, g: Any) -> Any:
     """Return the cotangent of a vertex (a list for several outputs) as its hooks leave it."""
     for index, function in hooks.get(vertex.serial, {}).values():
@@ -466,7 +428,7 @@ def _apply_hooks(vertex: Record | Tensor, g: Any) -> Any:
     return g
 
 
-def _call_hook(vertex: Record | Tensor, function: Callable[[Any], Any], g: Array) -> Array:
+def _call_hook(vertex: Record | Tensor, function: Callable[[Array], Any], g: Array) -> Array:
     """Call one hook with a copy of the cotangent; keep the cotangent if it returns None."""
     shown = swap_convention(g)
     result = function(shown.copy() if type(shown) is np.ndarray else shown)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from ..errors import ConversionError, OperandError, UnsupportedError
+from ..errors import ConversionError, GradientError, OperandError, UnsupportedError
 from .absent import Absent
 from .arrays import Array, Numbers, as_array
 from .contexts import Phase, PhaseScope, Scope, serials
@@ -193,13 +194,13 @@ class Tensor(ArrayMethods):
         """
         table["backward"](self, gradient, retain_grads=retain_grads)
 
-    def register_hook(self, function: object) -> Any:
+    def register_hook(self, function: Callable[[Any], object]) -> Hook:
         """Call `function(g)` with the cotangent of this tensor whenever a reverse walk has it.
 
         If it returns something, that goes on in its place. `.remove()` of what is returned here
         takes the hook away. Forward mode calls no hooks.
         """
-        return table["register_hook"](self, function)
+        return register_hook(self, function)
 
     def assign(self, value: Numbers) -> Tensor:
         """Give a leaf a new value of the same shape; its dtype stays. Returns the leaf.
@@ -319,7 +320,7 @@ def tensor(
     data: object,
     requires_grad: bool = False,
     name: str | None = None,
-    dtype: object = None,
+    dtype: DTypeLike | None = None,
 ) -> Tensor:
     """Make a leaf tensor.
 
@@ -365,6 +366,11 @@ def leaf(data: object, *, requires_grad: bool = False, name: str | None = None) 
     made.name = name
     made.serial = next(serials)
     return made
+
+
+def tensor_or_array(value: object) -> Array:
+    """Return a tensor as it is, anything else as a numeric array; errors as of `as_array`."""
+    return value if isinstance(value, Tensor) else as_array(value)
 
 
 RUN: Final = deque[Any](maxlen=0).extend
@@ -548,3 +554,37 @@ hooks: Final = Notes()
 
 lines: Final = Notes()
 """Source lines that `debug` noted: serial → "file.py:12"."""
+
+
+HOOK_KEYS: Final = count()
+
+
+class Hook:
+    """A registered hook; `remove()` takes it away again."""
+
+    __slots__ = ("_key", "_of_leaf", "_serial")
+
+    def __init__(self, serial: int, key: int, of_leaf: bool) -> None:
+        self._serial = serial
+        self._key = key
+        self._of_leaf = of_leaf
+
+    def remove(self) -> None:
+        """Take the hook away; doing it twice does no harm."""
+        hooks.get(self._serial, {}).pop(self._key, None)
+        hooks.leaf_changes += self._of_leaf
+
+
+def register_hook(tensor: Tensor, function: Callable[[Any], object]) -> Hook:
+    """Call a function with the whole cotangent of a tensor in every reverse walk that reaches it.
+
+    Raises:
+        GradientError: for a tensor that requires no gradient, which no walk reaches.
+    """
+    if not tensor._requires_grad:
+        raise GradientError(f"{describe(tensor)} requires no gradient, so a hook is never called")
+    vertex = vertex_of(tensor)
+    key = next(HOOK_KEYS)
+    hooks.attach(vertex, {**hooks.get(vertex.serial, {}), key: (tensor.index, function)})
+    hooks.leaf_changes += tensor.is_leaf
+    return Hook(vertex.serial, key, tensor.is_leaf)

@@ -22,7 +22,7 @@ from .extraction import Trace, describe, plain_value, tracing
 from .forward import Values, batch_pass, key_of
 from .record import drop_gradients, is_recording, record, record_always
 from .reverse import vertices_between
-from .tensor import Tensor, leaf
+from .tensor import Tensor, leaf, tensor_or_array
 from .tree import Rebuild, flatten, flatten_result
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _axes_per_leaf(axes: Any, tree: Any, name: str) -> list[int | None]:
 
 def _move_axis_to_front(x: object, axis: int) -> Array:
     """Move the mapped axis of an argument to the front."""
-    data = x if isinstance(x, Tensor) else as_array(x)
+    data = tensor_or_array(x)
     if not -data.ndim <= axis < data.ndim:
         raise ShapeError(
             f"vmap: an argument of shape {data.shape} has no axis {axis} to map over; give None "

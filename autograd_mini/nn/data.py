@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,12 +21,12 @@ Pair = tuple[np.ndarray, np.ndarray]
 Place = slice | np.ndarray
 
 
-def model_dtype(model: Model) -> np.dtype[Any] | None:
+def model_dtype(model: Model) -> np.dtype[np.generic] | None:
     """Return the dtype of a model's first floating-point tensor, None if it has none."""
     return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), None)
 
 
-def samples(values: Numbers, dtype: np.dtype[Any] | None, what: str) -> np.ndarray:
+def samples(values: Numbers, dtype: np.dtype[np.generic] | None, what: str) -> np.ndarray:
     """Return values as an array with an axis of samples, floats in the model's dtype.
 
     Raises:
@@ -41,7 +41,7 @@ def samples(values: Numbers, dtype: np.dtype[Any] | None, what: str) -> np.ndarr
     return array
 
 
-def pair(x: Numbers, y: Numbers, dtype: np.dtype[Any] | None, what: str = "") -> Pair:
+def pair(x: Numbers, y: Numbers, dtype: np.dtype[np.generic] | None, what: str = "") -> Pair:
     """Return x and y, checked: as many of each, at least one, no NaN or infinity.
 
     Raises:

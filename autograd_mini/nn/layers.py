@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import as_array
 from ..core.extraction import reads_no_elements, tracing
 from ..core.primitive import Primitive
-from ..core.tensor import Tensor, tensor
+from ..core.tensor import Tensor, tensor, tensor_or_array
 from ..errors import ArgumentError, ShapeError
 from ..ops.activations import relu, sigmoid, softmax, softplus
 from ..ops.elementwise import tanh
@@ -140,7 +140,7 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x, in training with zeros in it."""
-        x = x if type(x) is Tensor else as_array(x)
+        x = tensor_or_array(x)
         trace = tracing.get()
         if trace is not None:
             trace.depends(self, ["training"])
@@ -193,7 +193,7 @@ class Sequential(Module):
         functions = [(i, f) for i, f in enumerate(self.layers) if not isinstance(f, Module)]
         return {f"layers.{i}": name_of(f) for i, f in functions}
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter(self.layers)
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.arrays import as_array
 from ..core.extraction import read_value, reads_no_elements
 from ..core.record import scope, value_of
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, tensor_or_array
 from ..errors import ArgumentError, ShapeError
 from ..ops.activations import logsumexp, relu, softplus
 from ..ops.reductions import mean
@@ -31,7 +31,7 @@ from .operands import (
 )
 
 if TYPE_CHECKING:
-    from ..core.arrays import Array
+    from ..core.arrays import Array, Numbers
 
 Loss = Callable[[Any, Any], Any]
 Reduction = Literal["mean", "sum", "none"]
@@ -45,7 +45,7 @@ REDUCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
 
 @reads_no_elements
 @scope("mse")
-def mse(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
+def mse(prediction: Numbers, target: Numbers, reduction: Reduction = "mean") -> Any:
     """Compute the mean squared error (prediction − target)².
 
     Raises:
@@ -60,7 +60,7 @@ def mse(prediction: Any, target: Any, reduction: Reduction = "mean") -> Any:
 
 
 @scope("binary_cross_entropy")
-def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean") -> Any:
+def binary_cross_entropy(logits: Numbers, target: Numbers, reduction: Reduction = "mean") -> Any:
     """Compute −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) as softplus(z) − t·z, which cannot overflow.
 
     Args:
@@ -89,7 +89,7 @@ def binary_cross_entropy(logits: Any, target: Any, reduction: Reduction = "mean"
 
 
 @scope("cross_entropy")
-def cross_entropy(logits: object, labels: object, reduction: Reduction = "mean") -> Any:
+def cross_entropy(logits: Numbers, labels: Numbers, reduction: Reduction = "mean") -> Any:
     """Compute −ln softmax(z)[label] as ln Σ eᶻ − z[label], over the last axis.
 
     Args:
@@ -108,8 +108,8 @@ def cross_entropy(logits: object, labels: object, reduction: Reduction = "mean")
     >>> round(float(cross_entropy([[0.0, 0.0]], [1])), 6)
     0.693147
     """
-    logits = logits if isinstance(logits, Tensor) else as_array(logits)
-    labels = labels if isinstance(labels, Tensor) else as_array(labels)
+    logits = tensor_or_array(logits)
+    labels = tensor_or_array(labels)
     check_classes(logits)
     refuse_probabilities("cross_entropy", logits)
     if labels.shape == logits.shape:
@@ -125,7 +125,7 @@ def cross_entropy(logits: object, labels: object, reduction: Reduction = "mean")
 
 
 @scope("hinge")
-def hinge(scores: Any, labels: Any, reduction: Reduction = "mean") -> Any:
+def hinge(scores: Numbers, labels: Numbers, reduction: Reduction = "mean") -> Any:
     """Compute max(0, 1 − label·score), the loss of a linear support vector machine.
 
     Args:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..core.arrays import as_array
 from ..core.batch_rules import call_unchanged
 from ..core.primitive import general
 from ..core.record import value_of
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, tensor_or_array
 from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.conversion import astype
 from ..random import Generator
@@ -19,7 +18,7 @@ from ..random import Generator
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from ..core.arrays import Array
+    from ..core.arrays import Array, Numbers
 
 SUM_TOLERANCE: Final = 1e-2
 """How far from 1 a row of probabilities may sum: float16 of a thousand classes passes."""
@@ -30,7 +29,7 @@ REARRANGING: Final = frozenset(
 """Operations whose results are elements of their first operand: a probability stays one."""
 
 
-def match_target(name: str, prediction: Any, target: Any) -> tuple[Array, Array]:
+def match_target(name: str, prediction: Numbers, target: Numbers) -> tuple[Array, Array]:
     """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
 
     Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,
@@ -39,23 +38,19 @@ def match_target(name: str, prediction: Any, target: Any) -> tuple[Array, Array]
     Raises:
         ShapeError: if the shapes differ.
     """
-    if not isinstance(prediction, Tensor):
-        prediction = as_array(prediction)
-        if prediction.dtype.kind != "f":
-            prediction = prediction.astype(float)
-    target = target if isinstance(target, Tensor) else as_array(target)
-    target = in_dtype(target, prediction.dtype)
-    if prediction.shape == target.shape:
-        return prediction, target
+    x, y = tensor_or_array(prediction), tensor_or_array(target)
+    if x.dtype.kind != "f" and not isinstance(x, Tensor):
+        x = x.astype(float)
+    y = in_dtype(y, x.dtype)
+    if x.shape == y.shape:
+        return x, y
     cure = "give them the same shape"
-    if prediction.size == target.size:
-        cure = f"reshape the target: target.reshape({fitting(prediction.shape, target.shape)})"
-    raise ShapeError(
-        f"{name}: the prediction has shape {prediction.shape} and the target {target.shape}; {cure}"
-    )
+    if x.size == y.size:
+        cure = f"reshape the target: target.reshape({fitting(x.shape, y.shape)})"
+    raise ShapeError(f"{name}: the prediction has shape {x.shape} and the target {y.shape}; {cure}")
 
 
-def in_dtype(target: Array, dtype: np.dtype[Any]) -> Array:
+def in_dtype(target: Array, dtype: np.dtype[np.generic]) -> Array:
     """Return a target in a dtype, unless it is complex or carries a gradient.
 
     >>> in_dtype(np.array([0, 1]), np.float32)
@@ -183,7 +178,7 @@ def class_numbers(labels: Array, classes: int) -> Array:
     return class_numbers_(labels, classes=classes)
 
 
-def probabilities(labels: Array, dtype: np.dtype[Any]) -> Array:
+def probabilities(labels: Array, dtype: np.dtype[np.generic]) -> Array:
     """Return rows of probabilities in the logits' dtype; those with a gradient keep their own.
 
     The values are looked at when the loss is recorded, not when a program is replayed.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..core.arrays import Numbers
     from .ownership import Model
 
+MakeOptimizer = Callable[[Any], Optimizer]
 Stopped = Literal["running", "completed", "early", "interrupted"]
 
 
@@ -132,7 +133,7 @@ def fit(
     epochs: int = 10,
     batch_size: int | None = 32,
     loss: str | Loss = "mse",
-    optimizer: Optimizer | Callable[[Any], Optimizer] | None = None,
+    optimizer: Optimizer | MakeOptimizer | None = None,
     metrics: Metrics = (),
     validation: Pair | float | None = None,
     patience: int | None = None,
@@ -396,7 +397,7 @@ class Trainer:
 
 
 def _optimizer_of(
-    given: Optimizer | Callable[[Any], Optimizer] | None,
+    given: Optimizer | MakeOptimizer | None,
     model: Model,
     parameters: Iterable[Tensor],
 ) -> Optimizer:

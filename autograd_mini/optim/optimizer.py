@@ -25,7 +25,7 @@ import numpy as np
 from ..core.arrays import as_array
 from ..core.extraction import describe, refuse_in_a_program, tracing
 from ..core.record import assignment_recorder, no_grad, scope, value_of
-from ..core.tensor import Tensor, leaf
+from ..core.tensor import Tensor, leaf, tensor_or_array
 from ..errors import ArgumentError, NonFiniteError, OperandError, ShapeError, WeightsError
 from ..ops.checks import require_finite
 from ..ops.conversion import assign_all
@@ -237,7 +237,7 @@ def gradient_of(parameter: Tensor) -> Array:
             f"the gradient of {describe(parameter)}, which was there before the call,",
             "call backward() in the compiled function, too",
         )
-    g = given if isinstance(given, Tensor) else as_array(given)
+    g = tensor_or_array(given)
     if g.shape != parameter.shape:
         raise ShapeError(
             f"the gradient of {describe(parameter)} has shape {g.shape}; expected "

@@ -18,6 +18,8 @@ from ..errors import ArgumentError, OperandError, ShapeError
 from ..ops.checks import demand
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from ..core.arrays import Array
 
 Arguments = tuple[tuple[str, Any], ...]
@@ -45,7 +47,7 @@ class Frozen:
     def __hash__(self) -> int:
         return hash(self._content())
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
@@ -55,7 +57,7 @@ class Frozen:
         return repr(self.array)
 
 
-def _saying_what(function: Callable[..., Any]) -> Callable[..., object]:
+def _saying_what(function: Callable[..., Array]) -> Callable[..., object]:
     """Wrap the forward function: NumPy's errors become this library's, and name the draw."""
 
     @wraps(function)
@@ -128,7 +130,7 @@ draw: Final = general(
 )
 
 
-def canonical(method: str, name: str, x: object) -> Any:
+def canonical(method: str, name: str, x: object) -> object:
     """Return an argument as it is recorded: hashable, equal if it means the same.
 
     Raises:

@@ -10,7 +10,7 @@ from ..core.arrays import as_array
 from ..core.extraction import plain_value, tracing
 from ..core.record import context, record
 from ..core.table import table
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, tensor_or_array
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from ..ops.conversion import astype
 from ..ops.picking import take
@@ -171,7 +171,7 @@ class Generator:
         count = count_of(x)
         if count is not None:
             return self._draw("permutation", x=count)
-        x = x if isinstance(x, Tensor) else as_array(x)
+        x = tensor_or_array(x)
         return take(x, self._draw("permutation", x=length(x, axis)), axis=axis)
 
     def choice(
@@ -191,7 +191,7 @@ class Generator:
         count = count_of(a)
         if count is not None:
             return self._places(count, size, replace, p, shuffle)
-        a = a if isinstance(a, Tensor) else as_array(a)
+        a = tensor_or_array(a)
         return take(a, self._places(length(a, axis), size, replace, p, shuffle), axis=axis)
 
     def _places(
