@@ -6,7 +6,7 @@ Methods that would change a recorded value refuse, and say what to write instead
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar
 
 import numpy as np
 
@@ -19,157 +19,94 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+Recorded = TypeVar("Recorded")
+"""The class of a tensor."""
+
+
+# The table is asked at each call: the modules of `ops` fill it later.
+def _unary(function: Callable[..., object] | str) -> Callable[[Recorded], Recorded]:
+    def call_unary(self: Recorded) -> Recorded:
+        return table[function](self)
+
+    call_unary.__name__ = getattr(function, "__name__", str(function))
+    return call_unary
+
+
+def _binary(function: np.ufunc) -> Callable[[Recorded, object], Recorded]:
+    def call_binary(self: Recorded, other: object) -> Recorded:
+        return table[function](self, other)
+
+    return call_binary
+
+
+def _reflected(function: np.ufunc) -> Callable[[Recorded, object], Recorded]:
+    def call_reflected(self: Recorded, other: object) -> Recorded:
+        return table[function](other, self)
+
+    return call_reflected
+
+
+def _in_place(function: np.ufunc) -> Callable[[Recorded, object], Recorded]:
+    def call_in_place(self: Recorded, other: object) -> Recorded:
+        return table["in_place"](self, table[function](self, other))
+
+    return call_in_place
+
+
 class Operators:
     """The operators of `numpy.ndarray`, recorded."""
 
     __slots__ = ()
 
-    def __add__(self, other: object) -> Self:
-        return table[np.add](self, other)
-
-    def __radd__(self, other: object) -> Self:
-        return table[np.add](other, self)
-
-    def __sub__(self, other: object) -> Self:
-        return table[np.subtract](self, other)
-
-    def __rsub__(self, other: object) -> Self:
-        return table[np.subtract](other, self)
-
-    def __mul__(self, other: object) -> Self:
-        return table[np.multiply](self, other)
-
-    def __rmul__(self, other: object) -> Self:
-        return table[np.multiply](other, self)
-
-    def __truediv__(self, other: object) -> Self:
-        return table[np.true_divide](self, other)
-
-    def __rtruediv__(self, other: object) -> Self:
-        return table[np.true_divide](other, self)
-
-    def __floordiv__(self, other: object) -> Self:
-        return table[np.floor_divide](self, other)
-
-    def __rfloordiv__(self, other: object) -> Self:
-        return table[np.floor_divide](other, self)
-
-    def __mod__(self, other: object) -> Self:
-        return table[np.remainder](self, other)
-
-    def __rmod__(self, other: object) -> Self:
-        return table[np.remainder](other, self)
-
-    def __pow__(self, other: object) -> Self:
-        return table[np.power](self, other)
-
-    def __rpow__(self, other: object) -> Self:
-        return table[np.power](other, self)
-
-    def __matmul__(self, other: object) -> Self:
-        return table[np.matmul](self, other)
-
-    def __rmatmul__(self, other: object) -> Self:
-        return table[np.matmul](other, self)
-
-    def __and__(self, other: object) -> Self:
-        return table[np.bitwise_and](self, other)
-
-    def __rand__(self, other: object) -> Self:
-        return table[np.bitwise_and](other, self)
-
-    def __or__(self, other: object) -> Self:
-        return table[np.bitwise_or](self, other)
-
-    def __ror__(self, other: object) -> Self:
-        return table[np.bitwise_or](other, self)
-
-    def __xor__(self, other: object) -> Self:
-        return table[np.bitwise_xor](self, other)
-
-    def __rxor__(self, other: object) -> Self:
-        return table[np.bitwise_xor](other, self)
-
-    def __lshift__(self, other: object) -> Self:
-        return table[np.left_shift](self, other)
-
-    def __rlshift__(self, other: object) -> Self:
-        return table[np.left_shift](other, self)
-
-    def __rshift__(self, other: object) -> Self:
-        return table[np.right_shift](self, other)
-
-    def __rrshift__(self, other: object) -> Self:
-        return table[np.right_shift](other, self)
-
-    def __eq__(self, other: object) -> Self:  # type: ignore[override]  # elementwise
-        return table[np.equal](self, other)
-
-    def __ne__(self, other: object) -> Self:  # type: ignore[override]  # elementwise
-        return table[np.not_equal](self, other)
-
-    def __lt__(self, other: object) -> Self:
-        return table[np.less](self, other)
-
-    def __le__(self, other: object) -> Self:
-        return table[np.less_equal](self, other)
-
-    def __gt__(self, other: object) -> Self:
-        return table[np.greater](self, other)
-
-    def __ge__(self, other: object) -> Self:
-        return table[np.greater_equal](self, other)
-
-    def __neg__(self) -> Self:
-        return table[np.negative](self)
-
-    def __pos__(self) -> Self:
-        return table[np.positive](self)
-
-    def __abs__(self) -> Self:
-        return table[np.absolute](self)
-
-    def __invert__(self) -> Self:
-        return table[np.invert](self)
-
-    def __iadd__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.add](self, other))
-
-    def __isub__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.subtract](self, other))
-
-    def __imul__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.multiply](self, other))
-
-    def __itruediv__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.true_divide](self, other))
-
-    def __ifloordiv__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.floor_divide](self, other))
-
-    def __imod__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.remainder](self, other))
-
-    def __ipow__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.power](self, other))
-
-    def __imatmul__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.matmul](self, other))
-
-    def __iand__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.bitwise_and](self, other))
-
-    def __ior__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.bitwise_or](self, other))
-
-    def __ixor__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.bitwise_xor](self, other))
-
-    def __ilshift__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.left_shift](self, other))
-
-    def __irshift__(self, other: object) -> Self:
-        return table["in_place"](self, table[np.right_shift](self, other))
+    __add__ = _binary(np.add)
+    __radd__ = _reflected(np.add)
+    __sub__ = _binary(np.subtract)
+    __rsub__ = _reflected(np.subtract)
+    __mul__ = _binary(np.multiply)
+    __rmul__ = _reflected(np.multiply)
+    __truediv__ = _binary(np.true_divide)
+    __rtruediv__ = _reflected(np.true_divide)
+    __floordiv__ = _binary(np.floor_divide)
+    __rfloordiv__ = _reflected(np.floor_divide)
+    __mod__ = _binary(np.remainder)
+    __rmod__ = _reflected(np.remainder)
+    __pow__ = _binary(np.power)
+    __rpow__ = _reflected(np.power)
+    __matmul__ = _binary(np.matmul)
+    __rmatmul__ = _reflected(np.matmul)
+    __and__ = _binary(np.bitwise_and)
+    __rand__ = _reflected(np.bitwise_and)
+    __or__ = _binary(np.bitwise_or)
+    __ror__ = _reflected(np.bitwise_or)
+    __xor__ = _binary(np.bitwise_xor)
+    __rxor__ = _reflected(np.bitwise_xor)
+    __lshift__ = _binary(np.left_shift)
+    __rlshift__ = _reflected(np.left_shift)
+    __rshift__ = _binary(np.right_shift)
+    __rrshift__ = _reflected(np.right_shift)
+    __eq__ = _binary(np.equal)  # type: ignore[assignment]  # elementwise
+    __ne__ = _binary(np.not_equal)  # type: ignore[assignment]  # elementwise
+    __lt__ = _binary(np.less)
+    __le__ = _binary(np.less_equal)
+    __gt__ = _binary(np.greater)
+    __ge__ = _binary(np.greater_equal)
+    __neg__ = _unary(np.negative)
+    __pos__ = _unary(np.positive)
+    __abs__ = _unary(np.absolute)
+    __invert__ = _unary(np.invert)
+    __iadd__ = _in_place(np.add)
+    __isub__ = _in_place(np.subtract)
+    __imul__ = _in_place(np.multiply)
+    __itruediv__ = _in_place(np.true_divide)
+    __ifloordiv__ = _in_place(np.floor_divide)
+    __imod__ = _in_place(np.remainder)
+    __ipow__ = _in_place(np.power)
+    __imatmul__ = _in_place(np.matmul)
+    __iand__ = _in_place(np.bitwise_and)
+    __ior__ = _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+    __ilshift__ = _in_place(np.left_shift)
+    __irshift__ = _in_place(np.right_shift)
 
     def __divmod__(self, other: object) -> tuple[Self, Self]:
         return self // other, self % other
@@ -334,8 +271,7 @@ class ArrayMethods(Operators):
     def choose(self, choices: object, *args: object, **kwargs: object) -> Self:
         return table[np.choose](self, choices, *args, **kwargs)
 
-    def nonzero(self) -> Self:
-        return table[np.nonzero](self)
+    nonzero = _unary(np.nonzero)
 
     def argsort(self, axis: int | None = -1, *args: object, **kwargs: object) -> Self:
         return table[np.argsort](self, axis, *args, **kwargs)
@@ -358,11 +294,8 @@ class ArrayMethods(Operators):
     def round(self, decimals: int = 0, *args: object, **kwargs: object) -> Self:
         return table[np.round](self, decimals, *args, **kwargs)
 
-    def conj(self) -> Self:
-        return table[np.conjugate](self)
-
-    def conjugate(self) -> Self:
-        return table["conjugate"](self)
+    conj = _unary(np.conjugate)
+    conjugate = _unary("conjugate")
 
     def copy(self, order: str = "C") -> Self:
         return table[np.copy](self)
@@ -377,26 +310,13 @@ class ArrayMethods(Operators):
     imag = property(lambda self: table[np.imag](self), doc="The imaginary part.")
 
     # ── functions of the field, as methods ───────────────────────────────────────────────────
-    def exp(self) -> Self:
-        return table[np.exp](self)
-
-    def log(self) -> Self:
-        return table[np.log](self)
-
-    def sqrt(self) -> Self:
-        return table[np.sqrt](self)
-
-    def tanh(self) -> Self:
-        return table[np.tanh](self)
-
-    def sigmoid(self) -> Self:
-        return table["sigmoid"](self)
-
-    def relu(self) -> Self:
-        return table["relu"](self)
-
-    def softplus(self) -> Self:
-        return table["softplus"](self)
+    exp = _unary(np.exp)
+    log = _unary(np.log)
+    sqrt = _unary(np.sqrt)
+    tanh = _unary(np.tanh)
+    sigmoid = _unary("sigmoid")
+    relu = _unary("relu")
+    softplus = _unary("softplus")
 
     def softmax(self, axis: Axis = -1) -> Self:
         return table["softmax"](self, axis=axis)
