@@ -31,7 +31,7 @@ from autograd_mini.files import write_file
 from autograd_mini.ops.nondifferentiable import VALUES_ONLY
 from autograd_mini.ops.special.dtypes import Refusal
 from autograd_mini.ops.unsupported import function_of, reasons
-from autograd_mini.random import draws
+from autograd_mini.random import generator
 
 SPECIAL_ROWS = import_module("autograd_mini.ops.special")
 PAGE = Path(__file__).with_name("operations.md")
@@ -94,7 +94,7 @@ def rooms() -> dict[str, ModuleType]:
     """Return the modules of the table by name, SciPy's last."""
     names = [*ops.__all__, *(f"special.{name}" for name in SPECIAL)]
     found = {f"{ops.__name__}.{n}": import_module(f"{ops.__name__}.{n}") for n in names}
-    return found | {draws.__name__: draws}
+    return found | {generator.__name__: generator}
 
 
 def room_of(row: Primitive) -> str:

@@ -15,7 +15,7 @@ from autograd_mini.core.contexts import recorder
 from autograd_mini.core.extraction import tracing
 from autograd_mini.core.record import record
 from autograd_mini.random import FILLS, Generator
-from autograd_mini.random.draws import Frozen, draw, write_draw
+from autograd_mini.random.generator import Frozen, draw, write_draw
 
 TABLE = np.arange(12.0).reshape(3, 4)
 CALLS: list[tuple[str, dict[str, Any]]] = [

@@ -76,7 +76,7 @@ def _takes_out(step: Instruction) -> bool:
     """Whether an instruction can write its result into an array."""
     if not step.is_draw:
         return "schedule" not in step.params and takes_out(step)
-    from ..random.draws import FILLS
+    from ..random.generator import FILLS
 
     y = step.results[0]
     return bool(y.shape) and y.dtype.char in "fd" and step.params["method"] in FILLS

@@ -238,7 +238,7 @@ class Writer:
         """
         if not step.is_draw:
             return None
-        from ..random.draws import write_draw
+        from ..random.generator import write_draw
 
         generator, params = self.bind("rng", step.params["generator"]), step.params
         return write_draw(generator, params["method"], params["arguments"], out)

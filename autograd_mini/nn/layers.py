@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, tensor, tensor_or_array
 from ..errors import ArgumentError, ShapeError
 from ..ops.activations import relu, sigmoid, softmax, softplus
 from ..ops.elementwise import tanh
-from ..optim.numbers import within
+from ..optim.optimizer import within
 from ..random import Generator
 from .module import Module
 from .operands import Seed, floating, generator, in_dtype, whole

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -23,12 +23,11 @@ from ..core.contexts import Scope, context, run_quietly
 from ..core.extraction import tracing
 from ..core.tensor import Tensor, tensor
 from ..core.visible import show_text
-from ..errors import ArgumentError, OperandError, ShapeError, WeightsError
+from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError, WeightsError
 from ..files import write_file
 from ..ops.conversion import assign_all
 from .inference import PREDICTOR, Mode, evaluate, predict
 from .operands import floating
-from .ownership import join_paths, owned_objects
 from .training import fit
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from .ownership import Model
+    from .inference import Model
 
 LISTED: Final = 6
 """Differences that an error names."""
@@ -539,3 +538,39 @@ def _snake_case(kind: str) -> str:
     """Return the name of a class as a scope is written: `MyNet` is `my_net`, `MLP` is `mlp`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind)
     return words.lower()
+
+
+def owned_objects(
+    pairs: Iterable[tuple[str, object]], kinds: tuple[type, ...]
+) -> Iterator[tuple[str, Any]]:
+    """Yield path and object, in order, of everything of `kinds` in named values.
+
+    Lists, tuples and dicts are opened; objects of `kinds` are not.
+
+    Raises:
+        UnsupportedError: for a set of such objects, which has no stable order.
+
+    >>> list(owned_objects([("a", 1), ("b", [2, {"c": 3.0}])], (int, float)))
+    [('a', 1), ('b.0', 2), ('b.1.c', 3.0)]
+    """
+    stack = list(pairs)[::-1]
+    opened: set[int] = set()  # a list may hold itself
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, kinds):
+            yield path, value
+        elif isinstance(value, set | frozenset):
+            if any(isinstance(x, kinds) for x in value):
+                raise UnsupportedError(
+                    f"{path} is a set, which has no order to name and save its members by; use a "
+                    "list"
+                )
+        elif isinstance(value, dict | list | tuple) and id(value) not in opened:
+            opened.add(id(value))
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            stack.extend([(join_paths(path, str(key)), x) for key, x in inner][::-1])
+
+
+def join_paths(path: str, name: str) -> str:
+    """Join two paths by a dot; the first may be empty."""
+    return f"{path}.{name}" if path else name

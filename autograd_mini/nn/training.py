@@ -24,15 +24,25 @@ from ..errors import ArgumentError, NonFiniteError, OperandError
 from ..ops.checks import require_finite
 from ..ops.conversion import assign_all
 from ..optim import Adam, Optimizer, Schedule, clip_grad_norm
-from ..optim.numbers import positive
-from .data import Pair, Place, batches, model_dtype, pair, split
-from .inference import call_metrics, measure, modes_kept, number
+from ..optim.optimizer import positive
+from .inference import (
+    Pair,
+    Place,
+    batches,
+    call_metrics,
+    measure,
+    model_dtype,
+    modes_kept,
+    number,
+    pair,
+    split,
+)
 from .losses import Loss, Metric, Metrics, loss_of, metrics_of
 from .operands import check_function, generator, whole
 
 if TYPE_CHECKING:
     from ..core.arrays import Numbers
-    from .ownership import Model
+    from .inference import Model
 
 MakeOptimizer = Callable[[Any], Optimizer]
 Stopped = Literal["running", "completed", "early", "interrupted"]
@@ -197,41 +207,31 @@ def fit(
     epochs = whole("epochs", epochs, 0)
     watch = Watch(model, None if patience is None else whole("patience", patience, 1), restore_best)
     parameters = tuple(model.named_parameters())
-    optimizer = _optimizer_of(optimizer, model, (p for _, p in parameters))
+    chosen = _optimizer_of(optimizer, model, (p for _, p in parameters))
     compute = loss_of(loss)
-    trainer = Trainer(
-        model,
-        parameters,
-        compute,
-        optimizer,
-        metrics_of(metrics, compute),
-        schedule,
-        clip_norm,
-        compile,
-    )
-
-    def validate() -> dict[str, float]:
-        if held is None:
-            return {}
-        at_a_time = max(size, EVALUATION_BATCH)
-        values = measure(model, *held, compute, trainer.metrics, at_a_time)
-        return {f"val_{name}": value for name, value in values.items()}
+    found = metrics_of(metrics, compute)
+    trainer = Trainer(model, parameters, compute, chosen, found, schedule, clip_norm, compile)
 
     def run_epoch(epoch: int) -> dict[str, float]:
         model.train()
         row = trainer.epoch(data, batches(len(data[0]), size, order), epoch)
-        return row | validate() | {"lr": optimizer.lr}
+        return row | trainer.validate(held, size) | {"lr": chosen.lr}
 
-    def train() -> None:
+    def train(history: History) -> None:
         with modes_kept(model), _bar(epochs, verbose) as progress:
-            validate()  # what does not fit there is found before anything changes
-            run(history, epochs, run_epoch, watch, callback, progress)
+            trainer.validate(held, size)  # what does not fit is found before anything changes
+            _run_epochs(history, epochs, run_epoch, watch, callback, progress)
 
+    return _record_history(trainer, train)
+
+
+def _record_history(trainer: Trainer, train: Callable[[History], None]) -> History:
+    """Train, and return the history; after Ctrl-C too, and no gradient is left behind."""
     history = History()
     started = time.perf_counter()
     try:
         silence = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
-        run_apart(lambda: run_quietly(train, **silence))
+        run_apart(lambda: run_quietly(lambda: train(history), **silence))
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     finally:
@@ -263,7 +263,7 @@ def _arrange_data(
     )
 
 
-def run(
+def _run_epochs(
     history: History,
     epochs: int,
     run_epoch: Callable[[int], dict[str, float]],
@@ -295,7 +295,7 @@ class Trainer:
         replay: who does that, made for the first step.
     """
 
-    model: Callable[[Any], Any]
+    model: Model
     parameters: tuple[tuple[str, Tensor], ...]
     loss: Loss
     optimizer: Optimizer
@@ -316,6 +316,14 @@ class Trainer:
             for name, value in row.items():
                 totals[name] = totals.get(name, 0.0) + value * len(inputs)
         return {name: total / len(x) for name, total in totals.items()}
+
+    def validate(self, held: Pair | None, size: int) -> dict[str, float]:
+        """Return loss and metrics on the validation data, if there are any, by name."""
+        if held is None:
+            return {}
+        at_a_time = max(size, EVALUATION_BATCH)
+        values = measure(self.model, *held, self.loss, self.metrics, at_a_time)
+        return {f"val_{name}": value for name, value in values.items()}
 
     def step(self, x: object, y: object, where: str) -> dict[str, float]:
         """Compute loss and gradients of a batch and update the parameters.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..errors import ArgumentError
-from .draws import FILLS as FILLS
+from .generator import FILLS as FILLS
 from .generator import Generator as Generator
 from .generator import missing, refuse_in_a_program
 
