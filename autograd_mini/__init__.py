@@ -137,7 +137,7 @@ def __dir__() -> list[str]:
 
 if not TYPE_CHECKING:  # they would take any name for one of ours
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Import what is not always needed where it is first used: half of the whole time."""
         from importlib import import_module
 

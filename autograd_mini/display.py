@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from .errors import ForeignModuleError
 
@@ -56,7 +56,7 @@ def import_viz() -> ModuleType:
     )
 
 
-def mimebundle(subject: object) -> dict[str, Any]:
+def mimebundle(subject: object) -> dict[str, object]:
     """Return the picture of a tensor, graph, model or compiled function for a notebook's cell."""
-    bundle: dict[str, Any] = import_viz().mimebundle(subject)
+    bundle: dict[str, object] = import_viz().mimebundle(subject)
     return bundle

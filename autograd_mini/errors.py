@@ -6,8 +6,6 @@ Each one also derives from the built-in exception that a NumPy user would expect
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .core.visible import show_text
@@ -78,7 +76,7 @@ class GradcheckError(AutogradError, AssertionError):
         super().__init__(str(report))
         self.report = report
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Keep the report when pickled, as test runners do across processes."""
         return type(self), (self.report,)
 

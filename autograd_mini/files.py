@@ -17,7 +17,7 @@ import select
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Final
+from typing import IO, Final
 
 try:
     import fcntl
@@ -294,7 +294,7 @@ def _remove_unlocked(path: str) -> None:
 # ── errors ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _explained(error: OSError, path: Path) -> Any:
+def _explained(error: OSError, path: Path) -> OSError:
     """Return an error of the same kind with the path that the user gave, and the cure."""
     if error.errno is None:
         return error

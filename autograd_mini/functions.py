@@ -28,7 +28,7 @@ def function_of(
     parameters = signature(like)
 
     @wraps(like)
-    def call_row(*args: P.args, **kwargs: P.kwargs) -> Any:
+    def call_row(*args: P.args, **kwargs: P.kwargs) -> object:
         if kwargs or len(args) != len(parameters.parameters):
             return row(*parameters.bind(*args, **kwargs).args)
         return row(*args)
@@ -38,7 +38,7 @@ def function_of(
     return call_row
 
 
-def of_x(x: Numbers) -> Any: ...
+def of_x(x: Numbers) -> object: ...
 
 
 relu = function_of(activations.relu, "relu", of_x)

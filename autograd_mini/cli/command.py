@@ -113,7 +113,7 @@ def _load_vector(path: str) -> np.ndarray:
         ) from error
 
 
-def _load_subject(asked: Namespace) -> Any:
+def _load_subject(asked: Namespace) -> object:
     """Return the object to draw: the one that was named, or its result for the inputs.
 
     Raises:
@@ -138,7 +138,7 @@ def _load_subject(asked: Namespace) -> Any:
         raise ArgumentError(text) from error
 
 
-def _make_tensors(x: np.ndarray, name: str) -> Any:
+def _make_tensors(x: object, name: str) -> object:
     """Turn floating-point numbers into a tensor with this name, also in dicts; keep integers."""
     if isinstance(x, dict):
         return {key: _make_tensors(part, f"{name}.{key}") for key, part in x.items()}

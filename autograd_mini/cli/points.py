@@ -45,7 +45,7 @@ def find_function(text: str, beside: str = "") -> Callable[..., object]:
     return found
 
 
-def find_object(text: str, beside: str = "") -> Any:
+def find_object(text: str, beside: str = "") -> object:
     """Return whatever a text names; the arguments and errors are those of `find_function`."""
     place, colon, name = text.rpartition(":")
     if not colon:

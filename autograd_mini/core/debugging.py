@@ -49,7 +49,7 @@ def _describe_operation(vertex: Tensor) -> str:
 
 def _recorded_with_line(
     primitive: Primitive, operands: tuple[object, ...], params: Params
-) -> tuple[Any, Any]:
+) -> tuple[object, Any]:
     """Record an operation with its line; return its result, and the vertex."""
     results = run_quietly(lambda: record(primitive, operands, params), all="ignore")
     tensor = results
@@ -71,7 +71,7 @@ def _record_and_look(primitive: Primitive, operands: tuple[object, ...], params:
     return results
 
 
-def _only_line(primitive: Primitive, operands: tuple[object, ...], params: Params) -> Tensor:
+def _only_line(primitive: Primitive, operands: tuple[object, ...], params: Params) -> object:
     """Record an operation with its line."""
     return _recorded_with_line(primitive, operands, params)[0]
 

@@ -53,7 +53,7 @@ def _bring_in_scipy(ufunc: Callable[..., object]) -> None:
 
 @implements("__array_ufunc__")
 def call_ufunc(
-    ufunc: Callable[..., object], method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+    ufunc: Callable[..., object], method: str, inputs: tuple[object, ...], kwargs: dict[str, Any]
 ) -> Array:
     """Call a ufunc that was given keywords, or say why it cannot be."""
     for x in inputs:

@@ -223,7 +223,7 @@ class Tensor(ArrayMethods):
         b: object = None,
         *more: object,
         **kwargs: object,
-    ) -> Any:
+    ) -> object:
         # Named operands instead of *inputs: 25 ns less on the way to every recorded operation.
         if method == "__call__" and not kwargs:
             try:

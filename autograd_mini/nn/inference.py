@@ -117,9 +117,6 @@ class Model(Protocol):
     def modules(self) -> Iterator[Any]:
         """Yield the model and all modules in it."""
 
-    def named_modules(self) -> Iterator[tuple[str, Any]]:
-        """Yield the path and module of the model and of all modules in it."""
-
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield the path and tensor of each parameter and buffer."""
 

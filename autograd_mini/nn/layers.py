@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from ..core.arrays import as_array
 from ..core.extraction import reads_no_elements, tracing
 from ..core.primitive import Primitive
-from ..core.tensor import Tensor, tensor, tensor_or_array
+from ..core.tensor import tensor, tensor_or_array
 from ..errors import ArgumentError, ShapeError
 from ..ops.activations import relu, sigmoid, softmax, softplus
 from ..ops.elementwise import tanh
@@ -21,6 +20,8 @@ from .operands import Seed, floating, generator, in_dtype, whole
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+    from ..core.arrays import Numbers
 
 
 @reads_no_elements
@@ -79,15 +80,14 @@ class Dense(Module):
             else None
         )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Numbers) -> Any:
         """Return activation(x @ weight + bias) for x of shape (…, inputs).
 
         Raises:
             ShapeError: if the last axis of x has another length.
         """
         weight, bias = self.weight, self.bias
-        if type(x) is not Tensor:
-            x = as_array(x)
+        x = tensor_or_array(x)
         if x.dtype != weight.dtype:
             x = in_dtype(x, weight.dtype)
         if x.shape[-1:] != (self.inputs,):
@@ -138,7 +138,7 @@ class Dropout(Module):
         self.rate = within("Dropout: the rate", rate, 1.0)
         self.rng = generator(seed)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Numbers) -> Any:
         """Return x, in training with zeros in it."""
         x = tensor_or_array(x)
         trace = tracing.get()
@@ -260,9 +260,10 @@ class MLP(Sequential):
         return f"{type(self).__name__}({'-'.join(map(str, self.sizes))}{shown}{output})"
 
 
-Activation = str | Callable[[Any], Any] | None
+ActivationFunction = Callable[[Any], Any]
+Activation = str | ActivationFunction | None
 
-ACTIVATIONS: Final[dict[str | None, Callable[[Any], Any] | None]] = {
+ACTIVATIONS: Final[dict[str | None, ActivationFunction | None]] = {
     None: None,
     "linear": None,
     "tanh": tanh.call,
@@ -274,7 +275,7 @@ ACTIVATIONS: Final[dict[str | None, Callable[[Any], Any] | None]] = {
 HE: Final = frozenset({"relu", "softplus"})
 
 
-def function_of(activation: Activation) -> Callable[[Any], Any] | None:
+def function_of(activation: Activation) -> ActivationFunction | None:
     """Return the function of an activation, None for a linear one.
 
     Raises:

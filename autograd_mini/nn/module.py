@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
-    from .inference import Model
 
 LISTED: Final = 6
 """Differences that an error names."""
@@ -43,7 +42,7 @@ LONGEST: Final = 80
 """Letters of a name in an error."""
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
+def save(model: Module, path: str | os.PathLike[str]) -> None:
     """Write all parameters and buffers to an `.npz` file at exactly `path`.
 
     The file is replaced when it is complete, so a crash, a kill or a full disk leaves the old one.
@@ -56,7 +55,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     write_file(path, lambda file: write_arrays(file, arrays))
 
 
-def load(model: Model, path: str | os.PathLike[str]) -> None:
+def load(model: Module, path: str | os.PathLike[str]) -> None:
     """Read parameters and buffers from a file that `save` (or `np.savez`) wrote.
 
     Values are cast to the dtype of the model's tensors, if of the same kind: float64 weights go
@@ -176,7 +175,7 @@ NUMBERS: Final = HEADINGS.index("trainable")
 """The right-aligned column."""
 
 
-def summary(model: Model) -> str:
+def summary(model: Module) -> str:
     """Return the table: a row for each module that has tensors or hyperparameters.
 
     `n` is the number of samples. Parameters stand under the names that files of weights use; a
@@ -206,7 +205,7 @@ def summary(model: Model) -> str:
     return "\n".join([show_text(heading(model)), *_align_columns(rows)])
 
 
-def _scope_path(path: str, module: Model, scopes: dict[str, str]) -> str:
+def _scope_path(path: str, module: Module, scopes: dict[str, str]) -> str:
     """Return the names of the modules around a module and its own, the model's left out."""
     if not path:
         return module.scope_name
@@ -215,7 +214,7 @@ def _scope_path(path: str, module: Model, scopes: dict[str, str]) -> str:
     return f"{scopes[parent]}/{module.scope_name}" if parent else module.scope_name
 
 
-def heading(model: Model) -> str:
+def heading(model: Module) -> str:
     """Return the line above the table: the model's class and its totals."""
     tensors = [t for _, t in model.named_tensors()]
     trained = sum(t.size for t in tensors if t.requires_grad)

@@ -343,7 +343,7 @@ class Trainer:
             row |= {name: number(name, metric) for name, metric in found.items()}
         return row
 
-    def eager(self, x: object, y: object, where: str) -> tuple[Any, Any]:
+    def eager(self, x: object, y: object, where: str) -> tuple[Tensor, object]:
         """Take the step operation by operation; return loss and prediction."""
         self.forget()
         prediction = self.model(x)
@@ -510,7 +510,7 @@ class Replay:
         self._step = CompiledFunction(self.training_step, lenient=wanted is not True)
         self.refusal: str | None = "compile=False" if wanted is False else None
 
-    def training_step(self, x: object, y: object) -> Any:
+    def training_step(self, x: object, y: object) -> tuple[Tensor, object]:
         """Compute loss and gradients, look whether they are finite, and update."""
         trainer = self._trainer
         trainer.forget()
@@ -524,7 +524,7 @@ class Replay:
         trainer.optimizer.step()
         return (loss, prediction) if trainer.metrics else (loss, None)
 
-    def step(self, x: object, y: object) -> tuple[Any, Any] | None:
+    def step(self, x: object, y: object) -> tuple[Tensor, object] | None:
         """Take a step; return loss and prediction (None without metrics).
 
         None: nothing has happened, and the step is to be taken eagerly. So it is after NaN or
@@ -533,7 +533,7 @@ class Replay:
         if self.refusal is not None:
             return None
         try:
-            result: tuple[Any, Any] = self._step(x, y)
+            result: tuple[Tensor, object] = self._step(x, y)
         except NonFiniteError:
             return None
         if self._step.refusal is not None:

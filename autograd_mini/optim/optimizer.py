@@ -160,7 +160,7 @@ class Optimizer:
                 leaves, values = self._record()
         assign_all(leaves, values)
 
-    def _compute(self) -> tuple[list[Tensor], list[Any]]:
+    def _compute(self) -> tuple[list[Tensor], list[Array]]:
         array, count = np.ndarray, self.count._value + 1
         # Python floats: they leave float32 as it is, a NumPy float64 would not.
         scalars = self.coefficients(self.rate._value.item(), count.item())
@@ -185,7 +185,7 @@ class Optimizer:
                 values += rule(data, g)
         return leaves, values
 
-    def _record(self) -> tuple[list[Tensor], list[Any]]:
+    def _record(self) -> tuple[list[Tensor], list[Array]]:
         trace = tracing.get()
         if trace is not None:
             trace.depends(self)

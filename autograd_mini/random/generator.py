@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import numpy as np
 
@@ -308,8 +308,10 @@ class Generator:
     def __repr__(self) -> str:
         return f"Generator({type(self.bit_generator).__name__})"
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(missing("a Generator", name))
+    if not TYPE_CHECKING:  # it would take any name for one of ours
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(missing("a Generator", name))
 
     # ── the standard distributions ───────────────────────────────────────────────────────────
     def random(self, size: object = None, dtype: object = np.float64) -> Tensor:
