@@ -15,47 +15,34 @@ from typing import TYPE_CHECKING, Any
 from . import ops as _ops
 from .core import dispatch as _numpy_protocol
 from .core import reverse as _backward  # fills the table
-from .core.custom import primitive as primitive
-from .core.debugging import debug as debug
-from .core.graph import Graph as Graph
-from .core.record import Operation as Operation
-from .core.record import is_recording as is_recording
-from .core.record import no_grad as no_grad
-from .core.record import scope as scope
-from .core.tensor import Tensor as Tensor
-from .core.tensor import tensor as tensor
-from .core.transforms import grad as grad
-from .core.transforms import hessian as hessian
-from .core.transforms import hvp as hvp
-from .core.transforms import jacobian as jacobian
-from .core.transforms import jvp as jvp
-from .core.transforms import value_and_grad as value_and_grad
-from .core.transforms import vjp as vjp
-from .core.vmap import vmap as vmap
-from .errors import ArgumentError as ArgumentError
-from .errors import AutogradError as AutogradError
-from .errors import CompileError as CompileError
-from .errors import ConversionError as ConversionError
-from .errors import ForeignModuleError as ForeignModuleError
-from .errors import GradcheckError as GradcheckError
-from .errors import GradientError as GradientError
-from .errors import IndexingError as IndexingError
-from .errors import MatrixError as MatrixError
-from .errors import NonFiniteError as NonFiniteError
-from .errors import OperandError as OperandError
-from .errors import ShapeError as ShapeError
-from .errors import StaleGraphError as StaleGraphError
-from .errors import UndecidedError as UndecidedError
-from .errors import UnsupportedError as UnsupportedError
-from .errors import WeightsError as WeightsError
-from .functions import relu as relu
-from .functions import sigmoid as sigmoid
-from .functions import softplus as softplus
-from .functions import stop_gradient as stop_gradient
-from .ops.activations import log_softmax as log_softmax
-from .ops.activations import logsumexp as logsumexp
-from .ops.activations import softmax as softmax
-from .ops.indexing import set_at as set_at
+from .core.custom import primitive
+from .core.debugging import debug
+from .core.graph import Graph
+from .core.record import Operation, is_recording, no_grad, scope
+from .core.tensor import Tensor, tensor
+from .core.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .core.vmap import vmap
+from .errors import (
+    ArgumentError,
+    AutogradError,
+    CompileError,
+    ConversionError,
+    ForeignModuleError,
+    GradcheckError,
+    GradientError,
+    IndexingError,
+    MatrixError,
+    NonFiniteError,
+    OperandError,
+    ShapeError,
+    StaleGraphError,
+    UndecidedError,
+    UnsupportedError,
+    WeightsError,
+)
+from .functions import relu, sigmoid, softplus, stop_gradient
+from .ops.activations import log_softmax, logsumexp, softmax
+from .ops.indexing import set_at
 
 if TYPE_CHECKING:
     import viz as viz

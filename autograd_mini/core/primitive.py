@@ -203,36 +203,17 @@ def elementwise(
     doc: str,
     *,
     vjp: tuple[Rule | None, ...],
-    eager: Callable[..., object] | None = None,
-    name: str | None = None,
     samples: Sequence[Case] | None = None,
-    domain: tuple[float, float] = (-2.0, 2.0),
-    kink: Callable[..., object] | None = None,
-    jvp: Rules | None = None,
-    selects: bool = False,
     **fields: Any,
 ) -> Primitive:
     """Declare an operation that broadcasts its operands and works element by element.
 
-    `function` enters the table if it is NumPy's; `eager` is a faster spelling of it. `fields` are
-    further ones of `Primitive`: code, into.
+    `function` enters the table if it is NumPy's. `fields` are those of `general`, and jvp, selects.
     """
-    row = Primitive(
-        name=name or function.__name__,
-        forward=eager or function,
-        vjp=vjp,
-        symbol=symbol,
-        doc=doc,
-        kind="elementwise",
-        samples=samples if samples is not None else SAMPLES.get(len(vjp), ()),
-        domain=domain,
-        kink=kink,
-        jvp=jvp,
-        broadcasts=True,
-        selects=selects,
-        ufunc=function if isinstance(function, np.ufunc) else None,
-        **fields,
-    )
+    if samples is None:
+        samples = SAMPLES.get(len(vjp), ())
+    fields |= {"vjp": vjp, "samples": samples, "kind": "elementwise", "broadcasts": True}
+    row = general(function, symbol, doc, **fields)
     table[function if isinstance(function, np.ufunc) else row.name] = row.call
     return row
 
@@ -257,6 +238,7 @@ def general(
 ) -> Primitive:
     """Declare any other operation. `vjp=None` means that it has no gradient.
 
+    `name` is that of the function by default; `eager` is a faster spelling of the function.
     `fields` are further ones of `Primitive`: params, jvp, batch, domain, kink, distinct, multiple,
     broadcasts, view, code, into.
     """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -506,14 +506,23 @@ Schedule = Callable[[int], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class _Checked:
+    """A schedule whose numbers of steps are above 0, and all others at least 0."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in (field.name for field in fields(self)):
+            if name in ("every", "steps"):
+                positive(name, getattr(self, name), "steps")
+            else:
+                within(name, getattr(self, name), math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(_Checked):
     """The same rate at every step."""
 
     rate: float
-
-    def __post_init__(self) -> None:
-        """Check the rate."""
-        within("rate", self.rate, math.inf)
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -521,7 +530,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class StepDecay:
+class StepDecay(_Checked):
     """Multiply the rate by `factor` after every `every` steps.
 
     >>> decay = StepDecay(0.1, every=10, factor=0.5)
@@ -533,19 +542,13 @@ class StepDecay:
     every: int
     factor: float = 0.1
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        within("rate", self.rate, math.inf)
-        within("factor", self.factor, math.inf)
-        positive("every", self.every, "steps")
-
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
         return self.rate * self.factor ** (step // self.every)
 
 
 @dataclass(frozen=True, slots=True)
-class Exponential:
+class Exponential(_Checked):
     """Multiply the rate by `factor` at every step.
 
     >>> Exponential(1.0, 0.5)(3)
@@ -555,18 +558,13 @@ class Exponential:
     rate: float
     factor: float
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        within("rate", self.rate, math.inf)
-        within("factor", self.factor, math.inf)
-
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
         return self.rate * self.factor**step
 
 
 @dataclass(frozen=True, slots=True)
-class Cosine:
+class Cosine(_Checked):
     """Fall from `rate` to `final` along half a cosine in `steps` steps, then stay.
 
     Loshchilov & Hutter 2017 (SGDR), equation 5, without restarts.
@@ -579,12 +577,6 @@ class Cosine:
     rate: float
     steps: int
     final: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        within("rate", self.rate, math.inf)
-        within("final", self.final, math.inf)
-        positive("steps", self.steps, "steps")
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
