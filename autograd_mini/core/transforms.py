@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, overload
 
@@ -317,15 +317,19 @@ def check(recording: Linearization, mode: Mode, holomorphic: bool) -> None:
         )
 
 
+def _parts_of(values: Sequence[Array]) -> list[slice]:
+    """Return where the numbers of each value stand among those of all."""
+    return [slice(a, b) for a, b in pairwise(accumulate(sizes(values), initial=0))]
+
+
 def basis(values: Sequence[Array]) -> list[Array]:
     """Return the unit vectors of some values together: an array (n, …) for each."""
-    ends = np.cumsum([0, *sizes(values)])
+    count = sum(sizes(values))
     found: list[Array] = []
-    for x, (start, stop) in zip(values, pairwise(ends), strict=True):
+    for x, part in zip(values, _parts_of(values), strict=True):
         dtype = x.dtype if x.dtype.kind in "fc" else float
-        block = np.zeros((int(ends[-1]), int(stop - start)), dtype)
-        block[start:stop] = np.eye(int(stop - start), dtype=dtype)
-        found.append(block.reshape(ends[-1], *x.shape))
+        block = np.eye(count, part.stop - part.start, -part.start, dtype)
+        found.append(block.reshape(count, *x.shape))
     return found
 
 
@@ -358,19 +362,17 @@ def _at_once(
 
 def _columns_of(recording: Linearization) -> list[list[Array]]:
     """Push the basis of the inputs forward; a list of blocks (m…, n…) for each output."""
-    recorded = recording.gives_tensors
-    pushed = _at_once(
-        recording,
-        lambda *ts: recording.push_forward(ts, recorded=recorded, exact=True),
-        basis(recording.inputs),
-    )
-    ends = np.cumsum([0, *sizes(recording.inputs)])
+    recorded, inputs = recording.gives_tensors, recording.inputs
+
+    def push(*ts: object) -> list[Array]:
+        return recording.push_forward(ts, recorded=recorded, exact=True)
+
     return [
         [
-            np.moveaxis(block[a:b], 0, -1).reshape((*block.shape[1:], *x.shape))
-            for x, (a, b) in zip(recording.inputs, pairwise(map(int, ends)), strict=True)
+            np.moveaxis(block[part], 0, -1).reshape((*block.shape[1:], *x.shape))
+            for x, part in zip(inputs, _parts_of(inputs), strict=True)
         ]
-        for block in pushed
+        for block in _at_once(recording, push, basis(inputs))
     ]
 
 
@@ -378,15 +380,14 @@ def _rows_of(recording: Linearization) -> list[list[Array]]:
     """Pull the basis of the outputs back; a list of blocks (m…, n…) for each output."""
     recorded = recording.gives_tensors
     outputs = [y if isinstance(y, Tensor) else np.asarray(y)[()] for y in recording.outputs]
-    pulled = _at_once(
-        recording,
-        lambda *gs: recording.pull_back(gs, recorded=recorded, exact=True),
-        basis(outputs),
-    )
-    ends = np.cumsum([0, *sizes(outputs)])
+
+    def pull(*gs: object) -> list[Array]:
+        return recording.pull_back(gs, recorded=recorded, exact=True)
+
+    pulled = _at_once(recording, pull, basis(outputs))
     return [
-        [block[a:b].reshape((*y.shape, *block.shape[1:])) for block in pulled]
-        for y, (a, b) in zip(outputs, pairwise(map(int, ends)), strict=True)
+        [block[part].reshape((*y.shape, *block.shape[1:])) for block in pulled]
+        for y, part in zip(outputs, _parts_of(outputs), strict=True)
     ]
 
 
