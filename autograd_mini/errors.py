@@ -1,4 +1,4 @@
-"""What can go wrong, and the advice: every error that this library raises of its own.
+"""What can go wrong, and the advice: every error that this library raises itself.
 
 Each one also derives from the built-in exception that a NumPy user would expect, so
 `except ValueError` keeps working; `except AutogradError` catches them all.

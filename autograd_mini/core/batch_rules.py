@@ -141,7 +141,7 @@ def one_by_one(
 
 
 def placeholder_array(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> np.ndarray:
-    """Return values that stand for an example where there is none, only their shape being of use.
+    """Return values in place of an example when there are no examples: only their shape counts.
 
     Floating-point ones lie between ½ and 1, all different; square matrices have a large diagonal.
     """

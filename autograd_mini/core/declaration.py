@@ -21,7 +21,7 @@ from .visible import show_text
 class Case:
     """Sample operands for the property tests: one shape an operand, and the parameters.
 
-    An operand that is no shape (an array, say) is passed as it is.
+    An operand that is not a shape (an array, say) is passed as it is.
     """
 
     operands: tuple[Any, ...]
@@ -57,7 +57,7 @@ class Declaration:
         distinct: whether the samples must hold no equal elements.
         params: names of the static parameters.
         jvp: one rule per operand, `t, y, *xs, **params` with the operand's tangent t, or one rule
-            that gets all tangents (None where there is none); without it, it follows from the kind
+            that gets all tangents (None where nothing moves); without it, it follows from the kind
             or from the vjp.
         batch: how it takes a further leading axis, see `batching`; None: as its kind says, or
             example after example.

@@ -150,7 +150,7 @@ def _cure_for_scipy(name: str) -> str:
 def _calling_frames() -> Iterator[FrameType]:
     """Yield the frames outside of this library that asked for a value, up to the user's.
 
-    SciPy's functions that are no ufuncs convert their arguments, and cannot be dispatched.
+    SciPy's functions that are not ufuncs convert their arguments, so no tensor can answer.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").startswith("autograd_mini."):

@@ -1,8 +1,8 @@
 """Recording: call a function once with stand-ins for its arguments, and use the graph it leaves.
 
 The arguments are bound to fresh tensors, so that only their own use counts. Cotangents are pulled
-back along the graph, tangents pushed forward. The walks are recorded when somebody may
-differentiate their result again: when an argument is a tensor, or when the function also depends on
+back along the graph, tangents pushed forward. The walks are recorded when their result
+may be differentiated again: when an argument is a tensor, or when the function also depends on
 other tensors that require a gradient. Otherwise plain arrays go in and plain arrays come out.
 """
 

@@ -337,7 +337,7 @@ def record_nothing(
 ) -> Any:
     """Run a primitive and return leaves: the recorder of `no_grad`."""
     trace = tracing.get()
-    if trace is not None:  # somebody will read the graph, whatever requires a gradient
+    if trace is not None:  # a trace needs the graph, whatever requires a gradient
         return trace.evaluate(primitive, operands, params)
     _, data, _ = compute(primitive, operands, params)
     if primitive.multiple:

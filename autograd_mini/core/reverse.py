@@ -459,8 +459,8 @@ def backward(output: Tensor, gradient: object = None, *, retain_grads: bool = Fa
         retain_grads: whether the results of operations get their `.grad` too.
 
     Raises:
-        GradientError: if the output depends on no leaf that requires a gradient, or is no scalar
-            and has no cotangent.
+        GradientError: if the output depends on no leaf that requires a gradient, or is not a
+            scalar and has no cotangent.
         StaleGraphError: if a leaf changed since the output was computed; no `.grad` changes then.
     """
     trace = tracing.get()

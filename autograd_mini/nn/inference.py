@@ -36,7 +36,7 @@ def samples(values: Numbers, dtype: np.dtype[np.generic] | None, what: str) -> n
     """Return values as an array with an axis of samples, floats in the model's dtype.
 
     Raises:
-        OperandError: for anything that is no array of numbers.
+        OperandError: for anything that is not an array of numbers.
         ShapeError: for a scalar.
     """
     array = as_array(read_value(values, what) if isinstance(values, Tensor) else values)

@@ -282,7 +282,7 @@ def function_of(activation: Activation) -> ActivationFunction | None:
         ArgumentError: for an unknown name.
     """
     try:
-        return ACTIVATIONS[activation]  # type: ignore[index]  # a function is no key: below
+        return ACTIVATIONS[activation]  # type: ignore[index]  # a function is not a key: below
     except (KeyError, TypeError):
         if callable(activation):
             return activation

@@ -32,7 +32,7 @@ REARRANGING: Final = frozenset(
 def match_target(name: str, prediction: Numbers, target: Numbers) -> tuple[Array, Array]:
     """Return both as tensors or arrays of equal shape, the target in the prediction's dtype.
 
-    Only a target with a gradient of its own keeps its dtype. Arrays and tensors are taken alike,
+    Only a target that requires a gradient keeps its dtype. Arrays and tensors are taken alike,
     since an array given to a compiled function is a tensor in it.
 
     Raises:
@@ -220,7 +220,7 @@ def floating(dtype: DTypeLike) -> np.dtype[np.generic]:
     """Return a floating-point dtype, in this machine's byte order.
 
     Raises:
-        ArgumentError: for any other, and for what is no dtype.
+        ArgumentError: for any other dtype, and for anything that is not a dtype.
     """
     try:
         kind = np.dtype(dtype)

@@ -412,7 +412,7 @@ def _optimizer_of(
     """Return the optimizer: as given, as the given function makes it, or Adam.
 
     Raises:
-        OperandError: if it is none.
+        OperandError: if it is not an optimizer.
         ArgumentError: if it trains none of the model's parameters.
     """
     made = given

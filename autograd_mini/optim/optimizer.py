@@ -246,7 +246,7 @@ def collect(parameters: Any) -> tuple[Tensor, ...]:
 
     Raises:
         OperandError: for anything that is not a tensor.
-        ArgumentError: for none at all, results of operations, tensors without a gradient.
+        ArgumentError: if there are none; for results of operations, and for tensors without a gradient.
     """
     if isinstance(parameters, Tensor):
         parameters = [parameters]
@@ -282,7 +282,7 @@ def gradient_of(parameter: Tensor) -> Array:
     """Return the gradient of a parameter as an array of its shape and dtype.
 
     Raises:
-        ShapeError: if somebody put a gradient of another shape there.
+        ShapeError: if its gradient was set to an array of another shape.
         UnsupportedError: if a function is compiled that does not compute it.
     """
     given = parameter.grad
@@ -601,7 +601,7 @@ class Warmup:
     def __post_init__(self) -> None:
         """Check the schedule and the length."""
         if not callable(self.then):
-            within("then, which is no schedule,", self.then, math.inf)
+            within("then, which is not a schedule,", self.then, math.inf)
         positive("steps", self.steps, "steps")
 
     def __call__(self, step: int) -> float:

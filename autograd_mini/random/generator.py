@@ -139,7 +139,7 @@ def canonical(method: str, name: str, x: object) -> object:
     """Return an argument as it is recorded: hashable, equal if it means the same.
 
     Raises:
-        OperandError: for what is no number, array, size or dtype.
+        OperandError: for anything that is not a number, array, size or dtype.
         ConversionError: for a tensor that requires a gradient, which would be lost.
     """
     if name == "size":
@@ -265,7 +265,7 @@ class Generator:
             other numbers each time.
 
     Attributes:
-        numpy: NumPy's generator, which draws the numbers. Draws of its own are not recorded.
+        numpy: NumPy's generator, which draws the numbers. What it draws by itself is not recorded.
 
     Raises:
         ArgumentError: for what NumPy takes for no seed.
