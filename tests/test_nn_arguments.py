@@ -39,7 +39,7 @@ def parameters():
         (lambda: StepDecay(0.1, every=np.zeros(2)), "every is array"),
         (lambda: Cosine("a", 10), "rate is 'a'; expected a number"),
         (lambda: Exponential(0.1, None), "factor is None; expected a number"),
-        (lambda: Warmup("a", 3), "then, which is no schedule, is 'a'; expected a number"),
+        (lambda: Warmup("a", 3), "then, which is not a schedule, is 'a'; expected a number"),
         (lambda: am.optim.clip_grad_norm(parameters(), "a"), "max_norm is 'a'"),
         (lambda: am.optim.clip_grad_value(parameters(), None), "max_value is None"),
     ],

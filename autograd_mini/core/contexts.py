@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar, copy_context
 from functools import lru_cache, wraps
 from itertools import count
-from types import TracebackType
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar, cast
 
 import numpy as np
@@ -183,9 +182,7 @@ class Block:
     def __enter__(self) -> object:
         raise NotImplementedError
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         raise NotImplementedError
 
     def __call__(self, function: Function) -> Function:
@@ -253,9 +250,7 @@ class recorder(Block):  # noqa: N801  # used as a statement, like a function
         if open_blocks is not None:
             replaced.set(open_blocks[1])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         open_blocks = replaced.get()
         if open_blocks is None:  # an abandoned generator, closed in another thread or task
             return
@@ -292,9 +287,7 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
             raise
         return entered
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         recorder, left = context.get()
         if left is not None:  # else an abandoned generator, closed in another thread or task
             context.set((recorder, left.parent))

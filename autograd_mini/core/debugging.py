@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,10 +116,8 @@ class debug(Block):  # noqa: N801  # used as a statement, like a function
         self._recorder.__enter__()
         watching.set((self._watch, watching.get()))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
-        self._recorder.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._recorder.__exit__(*error)
         found = watching.get()
         watching.set(found[1] if found else None)
 

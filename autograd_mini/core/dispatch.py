@@ -17,8 +17,8 @@ from ..errors import UnsupportedError
 from ..ops.conversion import convert_operand
 from ..ops.functional import call_method
 from ..ops.unsupported import CURE, why
-from .arrays import PLAIN, foreign_kind, is_foreign, refuse_special
-from .primitive import implements
+from .arrays import PLAIN, foreign_kind, refuse_special
+from .primitive import defers, implements
 from .record import value_of
 from .table import later, table
 from .tensor import Tensor
@@ -56,9 +56,7 @@ def call_ufunc(
     ufunc: Callable[..., object], method: str, inputs: tuple[object, ...], kwargs: dict[str, Any]
 ) -> Array:
     """Call a ufunc that was given keywords, or say why it cannot be."""
-    for x in inputs:
-        refuse_special(x)
-    if any(map(_is_foreign_operand, inputs)):
+    if any([defers(x) for x in inputs]):  # a list: each one is looked at
         return NotImplemented
     name = _ufunc_name(ufunc)
     _bring_in_scipy(ufunc)
@@ -76,11 +74,9 @@ def call_ufunc(
     if kwargs or where is not True:
         given = ", ".join([*kwargs, *(["where"] if where is not True else [])])
         raise UnsupportedError(f"{name} of a tensor does not take {given}; use np.where after it")
-    return (
-        table[ufunc](*inputs)
-        if dtype is None
-        else _compute_in_dtype(ufunc, np.dtype(dtype), inputs)
-    )
+    if dtype is not None:
+        return _compute_in_dtype(ufunc, np.dtype(dtype), inputs)
+    return table[ufunc](*inputs)
 
 
 def _compute_in_dtype(
@@ -96,11 +92,6 @@ def _compute_in_dtype(
                 f"{np.result_type(value_of(x))} values; convert the result with .astype"
             )
     return table[ufunc](*(convert_operand(x, dtype) for x in inputs))
-
-
-def _is_foreign_operand(x: object) -> bool:
-    """Whether an operand of a ufunc is another library's, which is to answer (NEP 13)."""
-    return type(x) is not Tensor and is_foreign(x)
 
 
 USUAL = frozenset({Tensor, int, bool, str, type(None)}) | PLAIN

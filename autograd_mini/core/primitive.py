@@ -70,7 +70,7 @@ class Primitive(Declaration):
         """
         result = self.call(*operands, **params)
         if result is NotImplemented:
-            raise foreign_error(next(x for x in operands if _should_defer(x)))
+            raise foreign_error(next(x for x in operands if defers(x)))
         return result
 
 
@@ -121,8 +121,12 @@ def _call_unary(primitive: Primitive) -> Callable[..., object]:
     return call
 
 
-def _should_defer(x: object) -> bool:
-    """Whether an operand of another library is to answer, by its own operator (NEP 13)."""
+def defers(x: object) -> bool:
+    """Whether an operand is another library's, whose own operator is to answer (NEP 13).
+
+    Raises:
+        OperandError: for masked arrays and matrices.
+    """
     if type(x) is Tensor or type(x) in PLAIN:
         return False
     refuse_special(x)
@@ -141,9 +145,7 @@ def _call_binary(primitive: Primitive) -> Callable[..., object]:
         recorder, scope = get()
         if type(a) is Tensor:
             if recorder is not None:
-                return (
-                    NotImplemented if _should_defer(b) else recorder(primitive, (a, b), NO_PARAMS)
-                )
+                return NotImplemented if defers(b) else recorder(primitive, (a, b), NO_PARAMS)
             x, wanted = a._value, a._requires_grad
             if type(b) is Tensor:
                 y = b._value
@@ -153,7 +155,7 @@ def _call_binary(primitive: Primitive) -> Callable[..., object]:
                 if type(b) not in plain:
                     if type(b) is complex:  # the result may be Python's, see `normal`
                         return record(primitive, (a, b), NO_PARAMS)
-                    if _should_defer(b):
+                    if defers(b):
                         return NotImplemented
                     b = check_operand(b)
                 y = b
@@ -161,13 +163,11 @@ def _call_binary(primitive: Primitive) -> Callable[..., object]:
                     b = keep_operand(b)
         elif type(b) is Tensor:
             if recorder is not None:
-                return (
-                    NotImplemented if _should_defer(a) else recorder(primitive, (a, b), NO_PARAMS)
-                )
+                return NotImplemented if defers(a) else recorder(primitive, (a, b), NO_PARAMS)
             if type(a) not in plain:
                 if type(a) is complex:
                     return record(primitive, (a, b), NO_PARAMS)
-                if _should_defer(a):
+                if defers(a):
                     return NotImplemented
                 a = check_operand(a)
             x, y, wanted = a, b._value, b._requires_grad

@@ -246,7 +246,7 @@ def collect(parameters: Any) -> tuple[Tensor, ...]:
 
     Raises:
         OperandError: for anything that is not a tensor.
-        ArgumentError: if there are none; for results of operations, and for tensors without a gradient.
+        ArgumentError: if there are none; for results of operations, for tensors without gradient.
     """
     if isinstance(parameters, Tensor):
         parameters = [parameters]
@@ -394,14 +394,7 @@ class Adam(Optimizer):
         return lr, lr / (1 - first**count), (1 - second**count) ** 0.5
 
     def rule(
-        self,
-        lr: Scalar,
-        size: Scalar,
-        correction: Scalar,
-        p: Array,
-        g: Array,
-        mean: Array,
-        square: Array,
+        self, lr: Scalar, size: Scalar, root: Scalar, p: Array, g: Array, mean: Array, square: Array
     ) -> tuple[Array, ...]:
         """Return the new p, mean and square."""
         first, second = self.betas
@@ -411,7 +404,7 @@ class Adam(Optimizer):
             g = g + self.weight_decay * p
         mean = first * mean + (1 - first) * g
         square = second * square + (1 - second) * (g * g)
-        return p - size * mean / (np.sqrt(square) / correction + self.eps), mean, square
+        return p - size * mean / (np.sqrt(square) / root + self.eps), mean, square
 
 
 class AdamW(Adam):
