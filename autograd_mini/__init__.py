@@ -22,24 +22,22 @@ from .core.record import Operation, is_recording, no_grad, scope
 from .core.tensor import Tensor, tensor
 from .core.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .core.vmap import vmap
-from .errors import (
-    ArgumentError,
-    AutogradError,
-    CompileError,
-    ConversionError,
-    ForeignModuleError,
-    GradcheckError,
-    GradientError,
-    IndexingError,
-    MatrixError,
-    NonFiniteError,
-    OperandError,
-    ShapeError,
-    StaleGraphError,
-    UndecidedError,
-    UnsupportedError,
-    WeightsError,
-)
+from .errors import ArgumentError as ArgumentError
+from .errors import AutogradError as AutogradError
+from .errors import CompileError as CompileError
+from .errors import ConversionError as ConversionError
+from .errors import ForeignModuleError as ForeignModuleError
+from .errors import GradcheckError as GradcheckError
+from .errors import GradientError as GradientError
+from .errors import IndexingError as IndexingError
+from .errors import MatrixError as MatrixError
+from .errors import NonFiniteError as NonFiniteError
+from .errors import OperandError as OperandError
+from .errors import ShapeError as ShapeError
+from .errors import StaleGraphError as StaleGraphError
+from .errors import UndecidedError as UndecidedError
+from .errors import UnsupportedError as UnsupportedError
+from .errors import WeightsError as WeightsError
 from .functions import relu, sigmoid, softplus, stop_gradient
 from .ops.activations import log_softmax, logsumexp, softmax
 from .ops.indexing import set_at

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 """The parameters of a function, which its gradient has too."""
+Argnums = int | Sequence[int]
 
 
-def argument_places(argnums: int | Sequence[int]) -> tuple[int, ...]:
+def argument_places(argnums: Argnums) -> tuple[int, ...]:
     """Return `argnums` as a tuple.
 
     Raises:
@@ -70,21 +71,18 @@ def linearize_at(
 
 @overload  # type checkers know one of a ufunc's many forms only
 def value_and_grad(
-    function: np.ufunc,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
+    function: np.ufunc, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., tuple[Any, Any]]: ...
 @overload
 def value_and_grad(
     function: Callable[P, object],
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, tuple[Any, Any]]: ...
 def value_and_grad(
     function: Callable[..., object],
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., object]:
@@ -145,21 +143,18 @@ def _check_scalar_result(value: Tensor) -> Array:
 
 @overload
 def grad(
-    function: np.ufunc,
-    argnums: int | Sequence[int] = 0,
-    has_aux: bool = False,
-    holomorphic: bool = False,
+    function: np.ufunc, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]: ...
 @overload
 def grad(
     function: Callable[P, object],
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[P, Any]: ...
 def grad(
     function: Callable[..., object],
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
 ) -> Callable[..., object]:
@@ -244,7 +239,7 @@ MOST_BYTES = 1 << 28
 
 def jacobian(
     function: Callable[..., object],
-    argnums: int | Sequence[int] = 0,
+    argnums: Argnums = 0,
     mode: Mode = "auto",
     holomorphic: bool = False,
 ) -> Callable[..., Any]:
@@ -406,9 +401,7 @@ def _nest_blocks(recording: Linearization, rows: list[list[Array]], single: bool
     return recording.structure(answers)
 
 
-def hessian(
-    function: Callable[..., object], argnums: int | Sequence[int] = 0
-) -> Callable[..., Any]:
+def hessian(function: Callable[..., object], argnums: Argnums = 0) -> Callable[..., Any]:
     """Make the function that returns all second derivatives of a scalar function.
 
     It is the Jacobian of the gradient, pushed forward. For an argument of shape (n…) the result has
