@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
 
@@ -92,7 +93,8 @@ class Entry:
 
 def rooms() -> dict[str, ModuleType]:
     """Return the modules of the table by name, SciPy's last."""
-    names = [*ops.__all__, *(f"special.{name}" for name in SPECIAL)]
+    own = (module.name for module in iter_modules(ops.__path__) if not module.ispkg)
+    names = [*sorted(own), *(f"special.{name}" for name in SPECIAL)]
     found = {f"{ops.__name__}.{n}": import_module(f"{ops.__name__}.{n}") for n in names}
     return found | {generator.__name__: generator}
 
@@ -183,7 +185,7 @@ def functions() -> Iterator[tuple[str, Any, Callable[..., Any]]]:
             yield name, key, ours
         elif callable(getattr(am, key, None)):
             yield f"am.{key}", key, ours
-    for name in SPECIAL_ROWS.__all__:
+    for name in am.special.__all__:
         ours, theirs = getattr(SPECIAL_ROWS, name), getattr(special, name)
         if theirs in table and spelling(theirs) != f"scipy.special.{name}":  # another name of it
             yield f"scipy.special.{name}", theirs, table[theirs]

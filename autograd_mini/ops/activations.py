@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import scalar_if_0d
+from ..core.arrays import Array, Numbers, scalar_if_0d
 from ..core.primitive import elementwise, implements
 from ..core.record import check_operand, scope
 from ..core.table import Axis
 from .conversion import convert_operand, stop_gradient
 from .reductions import max, sum
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
 
 
 def _real_only(x: Any) -> None:

@@ -8,25 +8,22 @@ from __future__ import annotations
 import math
 import operator
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array, Numbers
 from ..core.primitive import case, general, implements
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis, numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
-from .axes import axis_of, places_of, single_axis
+from .checks import axis_of, places_of, single_axis
 from .conversion import astype, convert_operand
-from .picking import take
 from .products import tensor_like
-from .rearranging import plain_value
+from .rearranging import plain_value, take
 from .selection import where
 from .shapes import common_shape
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
 
 # NumPy's stubs want a literal retstep and known dtypes.
 plain_linspace: Any = np.linspace

@@ -1,21 +1,96 @@
-"""Checks that run as part of a computation: demands on values, and finite numbers."""
+"""Checks: axis arguments, demands on values that run as part of a computation, finite numbers.
+
+Axes are normalised where the user's call enters the table; errors name the function.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..core.extraction import tracing
+from ..core.arrays import Array
+from ..core.extraction import read_value, tracing
 from ..core.primitive import general
 from ..core.record import context, record
+from ..core.table import Axis
 from ..core.tensor import Tensor
-from ..errors import ArgumentError, NonFiniteError
+from ..errors import ArgumentError, ConversionError, NonFiniteError, ShapeError
 
-if TYPE_CHECKING:
-    from ..core.arrays import Array
+
+def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
+    """Return one axis of x as a non-negative int; `extra` axes are about to be added.
+
+    Raises:
+        ShapeError: if x has no such axis.
+    """
+    try:
+        return normalize_axis_index(_integer_axis(name, axis), x.ndim + extra)
+    except ConversionError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise _misfit(name, x, axis, error) from error
+
+
+def places_of(name: str, x: Any, axis: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Return one or several axes of x as a tuple of non-negative ints, in the order given.
+
+    Raises:
+        ShapeError: if x has no such axis, or one is named twice.
+    """
+    try:
+        return normalize_axis_tuple(_integer_axis(name, axis), x.ndim)
+    except ConversionError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise _misfit(name, x, axis, error) from error
+
+
+def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return axes of x, all of them for None, as a sorted tuple of non-negative ints.
+
+    Raises:
+        ShapeError: if x has no such axis, or one is named twice.
+    """
+    return tuple(range(x.ndim)) if axis is None else tuple(sorted(places_of(name, x, axis)))
+
+
+def is_scalar_axis(x: Any, axis: Any) -> bool:
+    """Whether an axis is the 0 or −1 of a 0-d value, which some of NumPy's functions accept."""
+    return not x.ndim and isinstance(axis, int | np.integer) and axis in (0, -1)
+
+
+def single_axis(axis: object) -> Any:
+    """Return the only axis of a tuple, as methods of ufuncs take it."""
+    return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+
+
+def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
+    """Return axes as `axes_of`; none for the axis 0 or −1 of a 0-d value."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
+
+
+def _integer_axis(name: str, axis: object) -> Any:
+    """Return an axis, or several, with the numbers of tensors.
+
+    Raises:
+        ConversionError: in a compiled function, in which an axis must be a Python int.
+    """
+    if isinstance(axis, Tensor):
+        return read_value(axis, f"the axis of {name}").__index__()
+    if isinstance(axis, tuple | list):
+        return type(axis)(_integer_axis(name, one) for one in axis)
+    return axis
+
+
+def _misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:
+    """Return the error for an axis that x does not have."""
+    return ShapeError(f"{name}: axis {axis} does not fit the shape {x.shape}: {error}")
 
 
 def _refuse_nonfinite(*xs: Any, what: str) -> Any:

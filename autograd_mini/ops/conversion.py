@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import as_array
+from ..core.arrays import Array, Numbers, as_array
 from ..core.batch_rules import call_unchanged
 from ..core.extraction import describe, tracing
 from ..core.primitive import case, general, implements, linear
@@ -16,9 +16,6 @@ from ..core.source_text import Written, dtype_text
 from ..core.table import table
 from ..core.tensor import Tensor, bind_all
 from ..errors import OperandError, ShapeError, UnsupportedError
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
 
 
 def _cast_text(x: Written, dtype: np.dtype[np.generic]) -> str:

@@ -7,13 +7,15 @@ arbitrary: a cotangent of them that is not 0 is an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
 from ..core.primitive import case, general, implements
 from ..core.record import check_operand
+from ..core.tensor import Tensor
 from ..errors import ArgumentError
 from .elementwise import over
 from .matrices import (
@@ -38,10 +40,6 @@ from .matrices import (
     unturned,
 )
 from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
-    from ..core.tensor import Tensor
 
 EighResult: Any = type(np.linalg.eigh(np.ones((1, 1))))
 EigResult: Any = type(np.linalg.eig(np.ones((1, 1))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from operator import index
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,9 @@ from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import check_operand, value_of
 from ..core.source_text import Written, literal
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
 from .conversion import convert_operand
-
-if TYPE_CHECKING:
-    from ..core.tensor import Tensor
 
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
 

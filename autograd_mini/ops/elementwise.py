@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.batch_rules import call_unchanged
 from ..core.primitive import Primitive, case, elementwise, general, implements
 from ..core.record import check_operand, value_of
 from ..core.source_text import Written
 from ..core.table import table
+from ..core.tensor import Tensor
 from ..errors import OperandError
 from .conversion import convert_operand
 from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
 
 
 def _power_base(g: Any, y: Array, a: Any, b: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +17,11 @@ from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import scope
 from ..core.table import Axis
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, ShapeError
-from .axes import axes_of, axis_of
+from .checks import axes_of, axis_of
 from .joining import slice_along
 from .products import conjugate_if_complex, tensor_like
-
-if TYPE_CHECKING:
-    from ..core.tensor import Tensor
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the opposite transform has the same factor."""

@@ -6,17 +6,18 @@ one operation each.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import plain_array
+from ..core.arrays import Array, Numbers, plain_array
 from ..core.primitive import implements
 from ..core.record import check_operand, scope
 from ..core.table import Axis, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .axes import axes_of, axis_of, is_scalar_axis, single_axis
+from .checks import axes_of, axis_of, is_scalar_axis, single_axis
 from .conversion import convert_operand, stop_gradient
 from .indexing import set_at
 from .norms import length
@@ -24,11 +25,6 @@ from .reductions import max as largest
 from .reductions import running_extreme, subject
 from .selection import where as chosen
 from .unsupported import CURE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..core.arrays import Array, Numbers
 
 WHOLE: dict[Any, Any] = {
     np.add: np.sum,

@@ -6,31 +6,25 @@ computed from the elements goes on one axis after the other, as in NumPy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 from operator import index as integer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array, plain_array
+from ..core.arrays import Array, Numbers, plain_array
 from ..core.primitive import case, implements, linear
 from ..core.record import check_operand, scope, value_of
 from ..core.source_text import Written
 from ..core.table import numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
-from .axes import axis_of
+from .checks import axis_of
 from .conversion import convert_operand
-from .index_batching import ARRAY
-from .indexing import getitem, replace
+from .indexing import ARRAY, getitem, replace
 from .rearranging import plain_value
 from .reductions import subject
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..core.arrays import Array, Numbers
-    from ..core.tensor import Tensor
 
 
 def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:

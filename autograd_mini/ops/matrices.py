@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
 from ..core.primitive import Primitive, case, elementwise, general
 from ..core.record import value_of
 from ..errors import GradientError, MatrixError
 from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
 
 RAISING: set[Callable[..., Any]] = set()
 """Forwards that raise for some values, which a function may want to know."""

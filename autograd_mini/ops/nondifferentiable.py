@@ -6,10 +6,11 @@ They are recorded, so that every computation can be drawn, and carry no gradient
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.arrays import Array, Numbers
 from ..core.extraction import read_value
 from ..core.primitive import Primitive, elementwise, general, implements
 from ..core.record import scope, value_of
@@ -17,14 +18,10 @@ from ..core.source_text import Written
 from ..core.table import Axis, numpy_functions, table
 from ..core.tensor import Tensor
 from ..errors import UnsupportedError
-from .axes import axis_of
+from .checks import axis_of
 from .conversion import astype
-from .picking import take
-from .rearranging import plain_value
+from .rearranging import plain_value, take
 from .reductions import subject
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
 
 COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
     (np.equal, "=", operator.eq),
@@ -134,6 +131,8 @@ if isinstance(np.count_nonzero(np.ones(1)), np.integer):
 
 enter(np.argmax, "axis", "out", "keepdims")
 enter(np.argmin, "axis", "out", "keepdims")
+enter(np.nanargmax, "axis", "out", "keepdims")
+enter(np.nanargmin, "axis", "out", "keepdims")
 every = enter(np.all, "axis", "out", "keepdims")
 some = enter(np.any, "axis", "out", "keepdims")
 enter(np.count_nonzero, "axis", "keepdims", **COUNTING)

@@ -16,7 +16,7 @@ from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, MatrixError, OperandError, ShapeError
-from .axes import axes_of, places_of
+from .checks import axes_of, places_of
 from .conversion import stop_gradient
 from .matrices import conj, rounding
 from .reductions import add_reduce, restore

@@ -6,27 +6,24 @@ The gradient follows the elements: what a quantile lies between is picked, the t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Array, Numbers
 from ..core.contexts import run_quietly
 from ..core.primitive import implements
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from .axes import axes_of, axis_of
-from .checks import demand
+from .checks import axes_of, axis_of, demand
 from .conversion import astype
 from .indexing import getitem_function
-from .picking import take_along_axis
+from .rearranging import take_along_axis
 from .reductions import subject
 from .selection import where as chosen
 from .statistics import weights_over
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
 
 
 def _along(a: object, axis: int | None) -> tuple[Any, int]:

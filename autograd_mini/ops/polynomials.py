@@ -1,23 +1,48 @@
-"""Polynomials as NumPy's functions take them: coefficients, the highest power first."""
+"""Polynomials as NumPy's functions take them, the highest power first; real roots and others."""
 
 from __future__ import annotations
 
 import warnings
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.primitive import case, general, implements
 from ..core.record import scope, value_of
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
-from .complex_numbers import read_values
 from .conversion import astype
 from .products import convolve, tensor_like
 
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
+
+def read_values(x: Numbers) -> Any:
+    """Return values that decide about the shape or dtype of a result, which vmap must not bake."""
+    return x.data if isinstance(x, Tensor) else x
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Numbers, tol: float = 100) -> Any:
+    """Return the real part if all imaginary parts are nearly 0, which is seen from the values.
+
+    ∂a: g.
+    """
+    x = tensor_like(a)
+    if x.dtype.kind != "c":
+        return x
+    limit = tol * np.finfo(x.dtype).eps if tol > 1 else tol
+    return np.real(x) if np.all(np.abs(read_values(x).imag) < limit) else x
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sort by real, then imaginary parts, and make it complex.  ∂a: g follows the elements."""
+    x = np.sort(tensor_like(a))
+    if x.dtype.kind == "c":
+        return x
+    kinds = {"g": np.clongdouble} | dict.fromkeys("bhBH", np.complex64)
+    return astype(x, kinds.get(x.dtype.char, np.complex128))
 
 
 def coefficients(name: str, p: Any) -> Array:

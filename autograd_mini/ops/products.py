@@ -1,28 +1,35 @@
-"""Matrix and tensor products: the primitive `matmul`, the functions made of it, convolution."""
+"""Matrix and tensor products: the primitive `matmul`, the functions made of it, convolution.
+
+Products of several matrices, and the names of products in `np.linalg`, stand at the end.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.extraction import tracing
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import check_operand, scope
 from ..core.table import numpy_functions, table
 from ..core.tensor import Tensor
-from ..errors import ArgumentError, AutogradError, ShapeError
-from .axes import axis_of, places_of
+from ..errors import (
+    ArgumentError,
+    AutogradError,
+    MatrixError,
+    OperandError,
+    ShapeError,
+    UnsupportedError,
+)
+from .checks import axis_of, places_of
 from .elementwise import multiply
+from .selection import where
 from .shapes import reshape, reshape_function
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
 
 
 def conjugate_if_complex(x: Any) -> Any:
@@ -30,7 +37,7 @@ def conjugate_if_complex(x: Any) -> Any:
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
-@implements(np.tensordot)
+@implements(np.tensordot, np.linalg.tensordot)
 @scope("tensordot")
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sum products over axes of both: the last n of a and first n of b, or two lists of them.
@@ -108,7 +115,7 @@ def vdot(a: Numbers, b: Numbers, /) -> Tensor:
     return matmul(conjugate_if_complex(a), b)
 
 
-@implements(np.vecdot)
+@implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """Sum ā·b over an axis of stacks of vectors.  ∂a: g·b, conjugated  ∂b: g·ā."""
     a, b = tensor_like(x1), tensor_like(x2)
@@ -244,7 +251,7 @@ matmul = multilinear(
     ),
     broadcasts=True,
 )
-table[np.matmul] = matmul.call
+table[np.matmul] = table[np.linalg.matmul] = matmul.call
 
 
 def tensor_like(x: Numbers) -> Any:
@@ -356,3 +363,114 @@ def _check_mode(name: str, mode: str) -> None:
     """
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"{name}: mode {mode!r} is not known; expected 'full', 'same', 'valid'")
+
+
+@implements(np.linalg.matrix_power)
+@scope("matrix_power")
+def matrix_power(a: Any, n: int) -> Any:
+    """Multiply each matrix n times with itself, by squaring; of the inverse for a negative n.
+
+    ∂x: Σₖ (xᵀ)ᵏ·g·(xᵀ)ⁿ⁻¹⁻ᵏ; 0 for n = 0, the identity.
+    """
+    a = check_operand(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise MatrixError(f"matrix_power: expected square matrices, got the shape {a.shape}")
+    try:
+        n = index(n)
+    except TypeError as error:
+        raise OperandError(f"matrix_power: the exponent must be an integer, got {n!r}") from error
+    if n == 0:
+        return where(np.zeros((1, 1), bool), a, np.eye(a.shape[-1], dtype=a.dtype))
+    if n < 0:
+        a, n = np.linalg.inv(a), -n
+    if n == 1:
+        return np.copy(a)
+    square, result = a, None
+    while True:
+        if n % 2:
+            result = square if result is None else matmul(result, square)
+        n //= 2
+        if not n:
+            return result
+        square = matmul(square, square)
+
+
+def _cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
+    """Return where to cut each run of a chain of matrices; the i-th is sizes[i] × sizes[i + 1].
+
+    The classic dynamic program over the number of multiplications, O(n³).
+    """
+    count = len(sizes) - 1
+    cost = {(i, i): 0 for i in range(count)}
+    cut = {}
+    for length in range(1, count):
+        for i in range(count - length):
+            j = i + length
+            choices = {
+                k: cost[i, k] + cost[k + 1, j] + sizes[i] * sizes[k + 1] * sizes[j + 1]
+                for k in range(i, j)
+            }
+            cut[i, j] = min(choices, key=choices.__getitem__)
+            cost[i, j] = choices[cut[i, j]]
+    return cut
+
+
+@implements(np.linalg.multi_dot)
+@scope("multi_dot")
+def multi_dot(arrays: Any, *, out: None = None) -> Any:
+    """Multiply matrices in the cheapest order; the first and last may be vectors.
+
+    ∂xᵢ: (the product before)ᵀ·g·(the product behind)ᵀ.
+    """
+    if out is not None:
+        raise UnsupportedError("multi_dot: out= is not recorded; write y = np.linalg.multi_dot(…)")
+    parts = [check_operand(a) for a in arrays]
+    if len(parts) < 2:
+        raise ArgumentError(f"multi_dot: expected two matrices or more, got {len(parts)}")
+    for i, part in enumerate(parts):
+        if part.ndim != 2 and not (part.ndim == 1 and i in (0, len(parts) - 1)):
+            raise MatrixError(
+                f"multi_dot: expected matrices, and vectors at the ends only; operand {i} has the "
+                f"shape {part.shape}"
+            )
+    rows = 1 if parts[0].ndim == 1 else parts[0].shape[0]
+    inner = [part.shape[0] for part in parts[1:]]
+    cut = _cheapest([rows, *inner, 1 if parts[-1].ndim == 1 else parts[-1].shape[1]])
+
+    def product(i: int, j: int) -> Any:
+        k = cut.get((i, j))
+        return parts[i] if k is None else matmul(product(i, k), product(k + 1, j))
+
+    return product(0, len(parts) - 1)
+
+
+@implements(np.linalg.diagonal)
+def linalg_diagonal(x: Numbers, /, *, offset: int = 0) -> Tensor:
+    """Return the diagonal of each matrix in the last two axes.  ∂x: g on that diagonal."""
+    return table[np.diagonal](x, offset, axis1=-2, axis2=-1)
+
+
+@implements(np.linalg.trace)
+def linalg_trace(x: Numbers, /, *, offset: int = 0, dtype: object = None) -> Tensor:
+    """Sum the diagonal of each matrix in the last two axes.  ∂x: g on that diagonal."""
+    return table[np.trace](x, offset, axis1=-2, axis2=-1, dtype=dtype)
+
+
+@implements(np.linalg.outer)
+def linalg_outer(x1: Numbers, x2: Numbers, /) -> Tensor:
+    """Multiply each element of one vector with each of another.  ∂x1: g·x2  ∂x2: gᵀ·x1."""
+    x1, x2 = check_operand(x1), check_operand(x2)
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        raise ShapeError(f"outer: expected vectors, got {np.shape(x1)} and {np.shape(x2)}")
+    return outer(x1, x2)
+
+
+@implements(np.linalg.cross)
+def linalg_cross(x1: Numbers, x2: Numbers, /, *, axis: int = -1) -> Tensor:
+    """Return the vector product over an axis of length 3.  ∂x1: x2 × g  ∂x2: g × x1."""
+    x1, x2 = check_operand(x1), check_operand(x2)
+    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
+        raise ShapeError(
+            f"cross: expected length 3 along axis {axis}, got {np.shape(x1)} and {np.shape(x2)}"
+        )
+    return cross(x1, x2, axis=axis)

@@ -5,19 +5,16 @@ The reductions `max` and `min` share ties too, in `reductions`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array, plain_array
+from ..core.arrays import Array, Numbers, plain_array
 from ..core.primitive import Primitive, case, elementwise, implements
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, UnsupportedError
 from .conversion import convert_operand
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
 
 where: Primitive = elementwise(
     np.where,

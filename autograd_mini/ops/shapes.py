@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..core.arrays import plain_array
+from ..core.arrays import Array, Numbers, plain_array
 from ..core.batch_rules import prepend_to_axes, prepend_to_shape, to_shape
 from ..core.extraction import refuse_in_a_program
 from ..core.primitive import Primitive, case, implements, linear
@@ -16,10 +16,7 @@ from ..core.record import check_operand, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from .axes import axis_of, is_scalar_axis, places_of
-
-if TYPE_CHECKING:
-    from ..core.arrays import Array, Numbers
+from .checks import axis_of, is_scalar_axis, places_of
 
 
 def _broadcast_forward(x: Array, *, shape: tuple[int, ...]) -> np.ndarray:
@@ -198,7 +195,7 @@ def transpose_function(a: Any, axes: Any = None) -> Tensor:
         raise ShapeError(f"transpose: axes {axes} do not fit the shape {a.shape}") from error
 
 
-@implements(np.matrix_transpose)
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Numbers, /) -> Tensor:
     """Swap the last two axes.  ∂x: g with them swapped."""
     return swapaxes(x, -1, -2)

@@ -8,14 +8,15 @@ an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
 from ..core.primitive import case, general, implements
 from ..core.record import check_operand
+from ..core.tensor import Tensor
 from .eigen import eigh, eigvalsh
 from .elementwise import over
 from .matrices import (
@@ -36,10 +37,6 @@ from .matrices import (
     vanishing,
 )
 from .selection import where
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
 
 SVDResult: Any = type(np.linalg.svd(np.ones((1, 1))))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
 from ..core.primitive import Primitive, case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import table
+from ..core.tensor import Tensor
 from ..errors import ArgumentError, MatrixError, UnsupportedError
 from .checks import demand
 from .matrices import (
@@ -31,10 +32,6 @@ from .matrices import (
 )
 from .selection import where
 from .singular_values import without_rest
-
-if TYPE_CHECKING:
-    from ..core.arrays import Numbers
-    from ..core.tensor import Tensor
 
 QRResult: Any = type(np.linalg.qr(np.ones((1, 1))))
 

@@ -8,18 +8,18 @@ widths of the bins, so it carries the gradient of the edges.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.primitive import case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .axes import axes_of, places_of
-from .checks import demand
+from .checks import axes_of, demand, places_of
 from .conversion import astype, convert_operand, stop_gradient
 from .nondifferentiable import plain
 from .products import conjugate_if_complex
@@ -37,12 +37,6 @@ from .reductions import (
     sum,
 )
 from .selection import where as chosen
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..core.arrays import Array, Numbers
-    from ..core.tensor import Tensor
 
 
 def _std_rule(

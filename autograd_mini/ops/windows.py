@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.primitive import Primitive, case, implements, linear
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .axes import axis_of
+from .checks import axis_of
 from .rearranging import plain_value
 from .reductions import subject
 

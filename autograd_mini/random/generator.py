@@ -19,7 +19,7 @@ from ..core.tensor import Tensor, tensor_or_array
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
 from ..ops.checks import demand
 from ..ops.conversion import astype
-from ..ops.picking import take
+from ..ops.rearranging import take
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

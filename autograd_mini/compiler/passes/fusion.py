@@ -25,7 +25,7 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES
 from ...ops.checks import finite
-from ...ops.index_batching import ARRAY
+from ...ops.indexing import ARRAY
 from ..fused_ops import (
     accumulated,
     added_at,

@@ -10,6 +10,8 @@ needed, so that the library itself depends on NumPy alone.
 np.float64(-0.5772)
 """
 
+# mypy: implicit-reexport
+
 from __future__ import annotations
 
 from typing import Any
@@ -88,72 +90,7 @@ jn = jv
 yn = _table[_scipy.yn]
 kn = _table[_scipy.kn]
 
-__all__ = [
-    "beta",
-    "betainc",
-    "betaln",
-    "cosm1",
-    "digamma",
-    "entr",
-    "erf",
-    "erfc",
-    "erfcinv",
-    "erfcx",
-    "erfi",
-    "erfinv",
-    "exp1",
-    "exp10",
-    "expi",
-    "expit",
-    "exprel",
-    "gamma",
-    "gammainc",
-    "gammaincc",
-    "gammaln",
-    "gammasgn",
-    "hyp0f1",
-    "hyp1f1",
-    "hyp2f1",
-    "i0",
-    "i0e",
-    "i1",
-    "i1e",
-    "iv",
-    "ive",
-    "j0",
-    "j1",
-    "jn",
-    "jv",
-    "k0",
-    "k0e",
-    "k1",
-    "k1e",
-    "kl_div",
-    "kn",
-    "kv",
-    "kve",
-    "log_expit",
-    "log_ndtr",
-    "log_softmax",
-    "loggamma",
-    "logit",
-    "logsumexp",
-    "multigammaln",
-    "ndtr",
-    "ndtri",
-    "polygamma",
-    "psi",
-    "rel_entr",
-    "rgamma",
-    "softmax",
-    "xlog1py",
-    "xlogy",
-    "y0",
-    "y1",
-    "yn",
-    "yv",
-    "zeta",
-]
+__all__ = [name for name in globals() if not name.startswith("_") and hasattr(_scipy, name)]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import special
 
-from ...core.arrays import scalar_if_0d
+from ...core.arrays import Array, Numbers, scalar_if_0d
 from ...core.contexts import run_quietly
 from ...core.primitive import Primitive, case, elementwise
 from ...core.record import check_operand, scope
@@ -18,10 +18,6 @@ from ..conversion import stop_gradient
 from ..elementwise import LN10
 from ..selection import where
 from .dtypes import Refusal, times
-
-if TYPE_CHECKING:
-    from ...core.arrays import Array, Numbers
-
 
 exp10 = elementwise(
     special.exp10, "10^", "10ˣ.  ∂x: y·ln 10", vjp=(lambda g, y, x: g * (y * LN10),)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import special
 
-from ...core.arrays import Array, as_array
+from ...core.arrays import Array, Numbers, as_array
 from ...core.extraction import tracing
 from ...core.primitive import Primitive, case, elementwise
 from ...core.record import check_operand, scope, value_of
@@ -19,9 +19,6 @@ from ..checks import demand
 from ..conversion import convert_operand
 from ..selection import where
 from .dtypes import Refusal, times
-
-if TYPE_CHECKING:
-    from ...core.arrays import Numbers
 
 TWO, THREE, HALF = map(np.float32, (2, 3, 0.5))  # a plain 2 makes some of SciPy's float64
 ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
