@@ -17,7 +17,7 @@ later: Final[dict[str, Callable[[], ModuleType]]] = {}
 """Another library's module → what imports our functions for it, and so enters them in the table."""
 
 
-def numpy_functions(*names: str) -> tuple[object, ...]:
+def numpy_functions(*names: str) -> tuple[Callable[..., object], ...]:
     """Return the NumPy functions of these names that the installed NumPy has.
 
     A declaration that answers to a new function is entered under these, so that the table has no

@@ -7,32 +7,30 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Array, Numbers
-from ..core.primitive import case, general, implements
+from ..core.primitive import Rule, case, general, implements
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis, numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
-from .checks import axis_of, places_of, single_axis
+from .checks import axis_of, implements_by_name, places_of, single_axis
 from .conversion import astype, convert_operand
-from .products import tensor_like
+from .products import floating, tensor_like
 from .rearranging import plain_value, take
+from .reductions import cumprod, cumsum
 from .selection import where
-from .shapes import common_shape
+from .shapes import common_shape, moveaxis
 
 # NumPy's stubs want a literal retstep and known dtypes.
 plain_linspace: Any = np.linspace
 plain_logspace: Any = np.logspace
 plain_geomspace: Any = np.geomspace
-
-numpy_linspace: Any = np.linspace  # NumPy's stubs want literals where ours are variables
-numpy_logspace: Any = np.logspace
-numpy_geomspace: Any = np.geomspace
 
 
 def places(name: str, start: Numbers, stop: Numbers, num: int, endpoint: bool) -> np.ndarray:
@@ -49,9 +47,9 @@ def places(name: str, start: Numbers, stop: Numbers, num: int, endpoint: bool) -
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
 
-def _lay_axis(y: Any, axis: int, dtype: Any) -> Any:
+def _lay_axis(y: Array, dtype: Any = None, axis: int = 0, device: object = None) -> Array:
     """Put the first axis where it is wanted, and convert."""
-    y = np.moveaxis(y, 0, axis) if axis else y
+    y = moveaxis(y, 0, axis) if axis else y
     return y if dtype is None or np.dtype(dtype) == y.dtype else convert_operand(y, dtype)
 
 
@@ -60,50 +58,38 @@ def _of_integers(dtype: Any) -> bool:
     return dtype is not None and np.dtype(dtype).kind not in "fc"
 
 
-@implements(np.linspace)
+@implements_by_name(np.linspace)
 def linspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: object = None,
-    axis: int = 0,
-    *,
-    device: object = None,
-) -> Any:
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, **line: Any
+) -> Array | tuple[Array, Array]:
     """Return numbers at equal distances, t = 0, …, 1 of the way.  ∂start: 1 − t  ∂stop: t."""
-    if _of_integers(dtype):
+    if _of_integers(line.get("dtype")):
         ends: Any = [plain_value("np.linspace", x) for x in (start, stop)]
-        return plain_linspace(*ends, num, endpoint, retstep, dtype, axis)
+        return plain_linspace(*ends, num, endpoint, **line)
     start, stop, num = check_operand(start), check_operand(stop), operator.index(num)
     t = places("linspace", start, stop, num, endpoint)
-    y = _lay_axis(start * (1 - t) + stop * t, axis, dtype)
+    retstep = line.pop("retstep", False)
+    y = _lay_axis(start * (1 - t) + stop * t, **line)
     steps = num - 1 if endpoint else num
     return (y, (stop - start) * (1 / steps if steps > 0 else math.nan)) if retstep else y
 
 
-@implements(np.logspace)
+@implements_by_name(np.logspace)
 def logspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    base: Any = 10.0,
-    dtype: Any = None,
-    axis: int = 0,
-) -> Any:
+    start: Any, stop: Any, base: Any = 10.0, dtype: Any = None, axis: int = 0, **number: Any
+) -> Array:
     """Return powers of base, with exponents from linspace.  ∂: as of power and linspace."""
     if _of_integers(dtype):
         ends: Any = [plain_value("np.logspace", x) for x in (start, stop)]
-        return plain_logspace(*ends, num, endpoint, plain_value("np.logspace", base), dtype, axis)
+        base = plain_value("np.logspace", base)
+        return plain_logspace(*ends, base=base, dtype=dtype, axis=axis, **number)
     start, stop, base = check_operand(start), check_operand(stop), check_operand(base)
     axes = len(common_shape("logspace", (start, stop, base)))
     if np.ndim(base):  # its axes are those of the results, counted from the end
         start, stop = (
             np.reshape(x, (1,) * (axes - np.ndim(x)) + np.shape(x)) for x in (start, stop)
         )
-    return _lay_axis(np.power(base, linspace(start, stop, num, endpoint)), axis, dtype)
+    return _lay_axis(np.power(base, linspace(start, stop, **number)), dtype, axis)
 
 
 @implements(np.geomspace)
@@ -127,7 +113,7 @@ def geomspace(
     start, stop = convert_operand(start, kind), convert_operand(stop, kind)
     t = places("geomspace", start, stop, num, endpoint)
     y = start * np.power(stop / start, t)
-    return _lay_axis(where(t == 1, stop, y), axis, dtype)  # the end itself, without rounding
+    return _lay_axis(where(t == 1, stop, y), dtype, axis)  # the end itself, without rounding
 
 
 def part(x: Any, axis: int, start: int | None, stop: int | None) -> Array:
@@ -201,9 +187,7 @@ def gradient(f: Numbers, *varargs: object, axis: Axis = None, edge_order: int = 
     Raises:
         ShapeError, ArgumentError: if spacings do not fit, or too few elements for the edges.
     """
-    x = tensor_like(f)
-    if x.dtype.kind in "biu":
-        x = astype(x, np.float64)
+    x = floating(f)
     axes = tuple(range(x.ndim)) if axis is None else places_of("gradient", x, axis)
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: the order at the edges must be 1 or 2, got {edge_order!r}")
@@ -237,7 +221,7 @@ def _distances(x: Array, axis: int, given: Array) -> Array:
 
     Equal ones of plain coordinates become one number, as NumPy does.
     """
-    places = tensor_like(given)
+    places = floating(given)
     if not places.ndim:
         return given
     if places.shape != (x.shape[axis],):
@@ -245,7 +229,7 @@ def _distances(x: Array, axis: int, given: Array) -> Array:
             f"gradient: coordinates of shape {places.shape} for {x.shape[axis]} elements along "
             f"axis {axis}; expected one for each element"
         )
-    found = steps(astype(places, np.float64) if places.dtype.kind in "biu" else places, 0)
+    found = steps(places, 0)
     if not isinstance(found, Tensor) and found.size and (found == found[0]).all():
         return found[0]
     return found
@@ -291,62 +275,37 @@ def trapezoid(y: Any, x: Any = None, dx: Numbers = 1.0, axis: int = -1) -> Tenso
     return np.sum(total, axis=axis)
 
 
-def _cumulative(
-    name: str, function: Any, x: Any, axis: int | None, dtype: Any, initial: int | None
-) -> Any:
-    """Compute a running total along an axis, with the starting value in front if there is one."""
-    x = tensor_like(x)
-    if axis is None:
-        if x.ndim > 1:
-            raise ShapeError(f"{name}: name the axis of a tensor of shape {x.shape} with axis=…")
-        axis = 0
-    x = np.atleast_1d(x)
-    axis = axis_of(name, x, single_axis(axis))
-    total = function(x, axis=axis, dtype=dtype)
-    if initial is None:
-        return total
-    start = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), initial, total.dtype)
-    return np.concatenate([start, total], axis=axis)
+def _cumulative(function: Callable[..., object], running: Rule, neutral: int, doc: str) -> Rule:
+    """Make a running total along an axis, with the starting value in front if asked."""
+    name = function.__name__
+
+    @implements_by_name(function)
+    def cumulative(
+        x: Numbers, axis: int | None = None, dtype: object = None, include_initial: bool = False
+    ) -> Array:
+        x = tensor_like(x)
+        if axis is None:
+            if x.ndim > 1:
+                raise ShapeError(f"{name}: name the axis of the shape {x.shape} with axis=…")
+            axis = 0
+        x = np.atleast_1d(x)
+        axis = axis_of(name, x, single_axis(axis))
+        total = running(x, axis=axis, dtype=dtype)
+        if not include_initial:
+            return total
+        start = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), neutral, total.dtype)
+        return np.concatenate([start, total], axis=axis)
+
+    cumulative.__name__, cumulative.__doc__ = name, doc
+    return cumulative
 
 
-@implements(*numpy_functions("cumulative_sum"))  # NumPy 2.1
-def cumulative_sum(
-    x: Numbers,
-    /,
-    *,
-    axis: int | None = None,
-    dtype: object = None,
-    out: None = None,
-    include_initial: bool = False,
-) -> Any:
-    """Running sum along an axis, with a 0 in front if asked.  ∂x: sums of g from the end."""
-    _refuse_out("cumulative_sum", out)
-    initial = 0 if include_initial else None
-    return _cumulative("cumulative_sum", np.cumsum, x, axis, dtype, initial)
-
-
-@implements(*numpy_functions("cumulative_prod"))  # NumPy 2.1
-def cumulative_prod(
-    x: Numbers,
-    /,
-    *,
-    axis: int | None = None,
-    dtype: object = None,
-    out: None = None,
-    include_initial: bool = False,
-) -> Any:
-    """Running product along an axis, with a 1 in front if asked.  ∂x: exact with zeros."""
-    _refuse_out("cumulative_prod", out)
-    initial = 1 if include_initial else None
-    return _cumulative("cumulative_prod", np.cumprod, x, axis, dtype, initial)
-
-
-def _refuse_out(name: str, out: np.ndarray | None) -> None:
-    """Say that a result is not written into an array."""
-    if out is not None:
-        raise UnsupportedError(
-            f"np.{name}(…, out=…) of a tensor is not recorded; write y = np.{name}(…)"
-        )
+for function in numpy_functions("cumulative_sum"):  # NumPy 2.1
+    doc = "Running sum along an axis, with a 0 in front if asked.  ∂x: sums of g from the end."
+    _cumulative(function, cumsum, 0, doc)
+for function in numpy_functions("cumulative_prod"):  # NumPy 2.1
+    doc = "Running product along an axis, with a 1 in front if asked.  ∂x: exact with zeros."
+    _cumulative(function, cumprod, 1, doc)
 
 
 unwrap_ = general(

@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial, wraps
+from inspect import signature
+from operator import index
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..core.arrays import Array
 from ..core.extraction import read_value, tracing
-from ..core.primitive import general
+from ..core.primitive import Rule, general, implements
 from ..core.record import context, record
 from ..core.table import Axis
 from ..core.tensor import Tensor
-from ..errors import ArgumentError, ConversionError, NonFiniteError, ShapeError
+from ..errors import (
+    ArgumentError,
+    AutogradError,
+    ConversionError,
+    NonFiniteError,
+    ShapeError,
+    UnsupportedError,
+)
 
 
 def axis_of(name: str, x: Any, axis: int, extra: int = 0) -> int:
@@ -68,11 +78,18 @@ def single_axis(axis: object) -> Any:
     return axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
 
 
-def lenient_axes(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
+def lenient_axes(name: str, x: Array, axis: Axis) -> tuple[int, ...]:
     """Return axes as `axes_of`; none for the axis 0 or −1 of a 0-d value."""
     if axis is None:
         return tuple(range(x.ndim))
     return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
+
+
+def flatten_without_axis(name: str, x: Any, axis: int | None) -> tuple[Array, int]:
+    """Return x and one of its axes as a non-negative int; x flattened where there is none."""
+    if axis is None or is_scalar_axis(x, axis):
+        return np.ravel(x), 0
+    return x, axis_of(name, x, axis)
 
 
 def _integer_axis(name: str, axis: object) -> Any:
@@ -88,12 +105,64 @@ def _integer_axis(name: str, axis: object) -> Any:
     return axis
 
 
-def _misfit(name: str, x: Any, axis: Any, error: Exception) -> ShapeError:
+def whole_number(value: SupportsIndex, message: str, error: type[AutogradError]) -> int:
+    """Return an integer as an int; a tensor's is read.
+
+    Raises:
+        AutogradError: of this class, with this message about the value, for anything else.
+    """
+    try:
+        return index(value)
+    except AutogradError:
+        raise
+    except TypeError as cause:
+        raise error(message.format(value)) from cause
+
+
+def refuse_out(name: str, out: object) -> None:
+    """Say that a result is not written into an array.
+
+    Raises:
+        UnsupportedError: if there is one.
+    """
+    if out is not None:
+        raise UnsupportedError(
+            f"np.{name}(…, out=…) of a tensor is not recorded; write y = np.{name}(…)"
+        )
+
+
+def argument_names(function: Callable[..., object]) -> tuple[str, ...]:
+    """Return the names of the arguments of a NumPy function, in its order."""
+    return tuple(signature(function).parameters)
+
+
+def implements_by_name(function: Callable[..., object]) -> Callable[[Rule], Rule]:
+    """Enter a function into the table that gets NumPy's arguments by name, those that were given.
+
+    So it names only what it looks at, and passes on the rest. An argument `out` is an error.
+    """
+    names = argument_names(function)
+
+    def enter(ours: Rule) -> Rule:
+        @implements(function)
+        @wraps(ours)
+        def call(*args: object, **kwargs: object) -> Array:
+            given = dict(zip(names, args, strict=False)) | kwargs
+            refuse_out(function.__name__, given.pop("out", None))
+            return ours(**given)
+
+        call.__signature__ = signature(function)  # type: ignore[attr-defined]
+        return call
+
+    return enter
+
+
+def _misfit(name: str, x: Array, axis: Axis, error: Exception) -> ShapeError:
     """Return the error for an axis that x does not have."""
     return ShapeError(f"{name}: axis {axis} does not fit the shape {x.shape}: {error}")
 
 
-def _refuse_nonfinite(*xs: Any, what: str) -> Any:
+def _refuse_nonfinite(*xs: Array, what: str) -> Any:
     """Return True, or raise if a number is NaN or infinite."""
     for x in xs:
         # The sum first: 1.3 µs instead of 2.2; only if it overflowed are elements looked at.
@@ -102,13 +171,14 @@ def _refuse_nonfinite(*xs: Any, what: str) -> Any:
     return np.True_
 
 
-finite: Final = general(
+without_gradient = partial(general, vjp=None, samples=())
+"""Declare an operation that has no gradient; the fields are those of `general`."""
+
+finite: Final = without_gradient(
     _refuse_nonfinite,
     "finite?",
     "True; an error if a number is NaN or infinite.  No gradient",
     name="finite",
-    vjp=None,
-    samples=(),
     params=("what",),
     effect=True,
 )
@@ -126,13 +196,11 @@ def _check_demands(holds: Array, *, message: str) -> Any:
     return np.True_
 
 
-demanded: Final = general(
+demanded: Final = without_gradient(
     _check_demands,
     "holds?",
     "True; an error with this message if a condition does not hold.  No gradient",
     name="demanded",
-    vjp=None,
-    samples=(),
     params=("message",),
     effect=True,
 )

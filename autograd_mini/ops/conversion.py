@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy as np
 from ..core.arrays import Array, Numbers, as_array
 from ..core.batch_rules import call_unchanged
 from ..core.extraction import describe, tracing
-from ..core.primitive import case, general, implements, linear
+from ..core.primitive import case, implements, linear
 from ..core.record import assignment_recorder, context, record_nothing
 from ..core.source_text import Written, dtype_text
 from ..core.table import table
 from ..core.tensor import Tensor, bind_all
 from ..errors import OperandError, ShapeError, UnsupportedError
+from .checks import without_gradient
 
 
 def _cast_text(x: Written, dtype: np.dtype[np.generic]) -> str:
@@ -25,14 +27,14 @@ def _cast_text(x: Written, dtype: np.dtype[np.generic]) -> str:
     return f"{x}.astype({dtype_text(dtype)})"
 
 
-alias = linear(
+_unchanged = partial(linear, samples=(case((2, 3)),), batch=call_unchanged)
+
+alias = _unchanged(
     lambda x: x,
     "=",
     "x under a new identity, so that it can be differentiated on its own.  ∂x: 1",
     name="alias",
     vjp=(lambda g, y, x: g,),
-    samples=(case((2, 3)),),
-    batch=call_unchanged,
     view=True,
 )
 copy = linear(
@@ -45,41 +47,33 @@ copy = linear(
     batch=call_unchanged,
     into=lambda out, x: [f"{out}[...] = {x}"],
 )
-stop_gradient = general(
+stop_gradient = without_gradient(
     lambda x: x,
     "stop",
     "x, recorded, without a gradient",
     name="stop_gradient",
-    vjp=None,
-    samples=(),
     batch=call_unchanged,
     view=True,
 )
-conjugate = linear(
+conjugate = _unchanged(
     np.conjugate,
     "conj",
     "The complex conjugate; real x as it is.  ∂x: ḡ",
     vjp=(lambda g, y, x: np.conjugate(g),),
-    samples=(case((2, 3)),),
-    batch=call_unchanged,
 )
-real = linear(
+real = _unchanged(
     np.real,
     "Re",
     "The real part.  ∂x: g, which is real",
     vjp=(lambda g, y, x: g,),
-    samples=(case((2, 3)),),
-    batch=call_unchanged,
     view=True,
     code=lambda x: f"{x}.real",
 )
-imag = linear(
+imag = _unchanged(
     np.imag,
     "Im",
     "The imaginary part.  ∂x: i·g; 0 for real x",
     vjp=(lambda g, y, x: g * -1j,),
-    samples=(case((2, 3)),),
-    batch=call_unchanged,
     view=lambda x: x.dtype.kind == "c",
     code=lambda x: f"{x}.imag",
 )
@@ -95,37 +89,31 @@ cast = linear(
     code=lambda x, dtype: _cast_text(x, dtype),
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
-truncate = general(
+truncate = without_gradient(
     lambda x, *, dtype: x.astype(dtype),
     "cast",
     "x as integers or booleans.  No gradient",
     name="truncate",
-    vjp=None,
-    samples=(),
     params=("dtype",),
     batch=call_unchanged,
     code=lambda x, dtype: f"{x}.astype({dtype_text(dtype)})",
     into=lambda out, x, dtype: [f"{out}[...] = {x}"],
 )
-set_leaf = general(
+set_leaf = without_gradient(
     lambda leaf, value: value,
     "←",
     "The new value of a leaf.  No gradient: a leaf has no history",
     name="assign",
-    vjp=None,
-    samples=(),
     code=lambda leaf, value: f"np.array({value})",
     into=lambda out, leaf, value: [f"{out}[...] = {value}"],
 )
 
 table["stop_gradient"] = stop_gradient.call
-rounded_number = general(
+rounded_number = without_gradient(
     lambda x, *, digits: round(x, digits),
     "round",
     "A Python number that a program is given, rounded.  No gradient",
     name="rounded_number",
-    vjp=None,
-    samples=(),
     params=("digits",),
     listed=False,
 )
@@ -145,7 +133,7 @@ table[np.copy] = lambda a, *args, **kwargs: copy(a)
 
 
 @implements("astype", np.astype)
-def astype(x: Numbers, dtype: Any, *args: object, **kwargs: object) -> Any:
+def astype(x: Numbers, dtype: np.dtype[np.generic], *args: object, **kwargs: object) -> Any:
     """Convert the elements.  ∂x: g, cast back; none through integers or booleans.
 
     Raises:
@@ -217,7 +205,7 @@ def assign_all(leaves: Sequence[Tensor], values: Sequence[Any]) -> None:
     bind_all(leaves, ready)
 
 
-def fitting(leaf: Tensor, value: Any) -> Any:
+def fitting(leaf: Tensor, value: Array) -> Array:
     """Return a tensor's or array's data in the dtype of a leaf.
 
     Raises:

@@ -7,6 +7,7 @@ arbitrary: a cotangent of them that is not 0 is an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from .matrices import (
     gaps,
     hermitian_of,
     lapack,
+    of_matrices,
     off_diagonal,
     one_triangle,
     over_regular,
@@ -56,7 +58,7 @@ over_gaps = quotient(
 )
 
 
-def _eigh_rule(g: Any, y: Any, x: Any, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
+def _eigh_rule(g: Sequence[Array], y: Sequence[Array], x: Array, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
     """∂x: V̄·(F∘(Vᵀ·gᵥ) + diag gᵤ)·Vᵀ with Fᵢⱼ = 1/(wⱼ − wᵢ), summed to the triangle read."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -82,27 +84,27 @@ def _eigenvalue_slopes_forward(g: np.ndarray, x: Any, *, UPLO: Any) -> np.ndarra
     return (np.conj(v) * share_evenly(g, w)[..., None, :]) @ v.mT
 
 
-def _with_weights(m: Any, g: Any, w: Any, v: Any) -> Any:
+def _with_weights(m: Array, g: Any, w: Any, v: Array) -> Any:
     """Return V̄·(m∘K)·Vᵀ, Kᵢⱼ = (gⱼ − gᵢ)/(wⱼ − wᵢ), 0 among equal eigenvalues."""
     shared = share_evenly(g, w)
     slopes = over(shared[..., None, :] - shared[..., :, None], gaps(w))
     return conj(v @ (slopes * m) @ adjoint(v))
 
 
-def _slopes_by_weights(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_weights(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Array:  # noqa: N803
     """∂g: the diagonal of Vᴴ·h·V; g moves with x, so that equal eigenvalues must not turn."""
     w, v = np.linalg.eigh(x, UPLO)
     inner = check_determined(adjoint(v) @ h @ v, among_equals(w), size_of(h))
     return share_evenly(np.real(diagonal_of(inner)), w)
 
 
-def _slopes_by_matrix(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_by_matrix(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> Array:  # noqa: N803
     """∂x: V̄·((Vᵀ·h̄·V̄)∘K)·Vᵀ, summed to the triangle read."""
     w, v = np.linalg.eigh(x, UPLO)
     return one_triangle(_with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
 
 
-def _slopes_tangent(ts: Any, y: Any, g: Any, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_tangent(ts: Any, y: Array, g: Array, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
     """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     w, v = np.linalg.eigh(x, UPLO)
@@ -175,8 +177,8 @@ def _closest_real(x: np.ndarray) -> np.ndarray:
 
 MATRICES = ((3, 3), (2, 2, 2), (1, 1), (0, 0))
 
-eigh_ = general(
-    lapack(np.linalg.eigh),
+eigh_ = of_matrices(
+    np.linalg.eigh,
     "eigh",
     "Eigenvalues w and eigenvectors V of the Hermitian matrix in one triangle.  "
     "∂x: V·(diag gᵤ + (Vᴴ·gᵥ)∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), summed to that triangle; an error if "
@@ -185,11 +187,10 @@ eigh_ = general(
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
     kink=lambda x: np.minimum(_closest(x), _closest(x.mT)),
-    batch=leading(2),
     multiple=True,
 )
-eigvalsh_ = general(
-    lapack(np.linalg.eigvalsh),
+eigvalsh_ = of_matrices(
+    np.linalg.eigvalsh,
     "eigvalsh",
     "Eigenvalues of the Hermitian matrix in one triangle, ascending.  ∂x: V·diag g·Vᴴ, summed to "
     "that triangle; repeated ones share theirs evenly, and have second derivatives only if their "
@@ -198,7 +199,6 @@ eigvalsh_ = general(
     samples=tuple(case(shape, UPLO="L") for shape in MATRICES) + (case((3, 3), UPLO="U"),),
     params=("UPLO",),
     kink=lambda x: np.minimum(_closest(x), _closest(x.mT)),
-    batch=leading(2),
 )
 eigenvalue_slopes = general(
     lapack(_eigenvalue_slopes_forward),
@@ -215,28 +215,24 @@ eigenvalue_slopes = general(
     broadcasts=True,
     batch=leading(1, 2),
 )
-eig_ = general(
-    lapack(np.linalg.eig),
+eig_ = of_matrices(
+    np.linalg.eig,
     "eig",
     "Eigenvalues w and eigenvectors V, of length 1, of any square matrix.  "
     "∂x: V⁻ᴴ·(diag gᵤ + M∘F)·Vᴴ, Fᵢⱼ = 1/(wⱼ − wᵢ), M = Vᴴ·gᵥ − VᴴV·diag Re(Vᴴ·gᵥ); an error if "
     "vectors of repeated eigenvalues, or phases, have a cotangent",
     vjp=(_eig_rule,),
-    samples=tuple(map(case, MATRICES)),
     kink=_closest_real,
-    batch=leading(2),
     multiple=True,
 )
-eigvals_ = general(
-    lapack(_eigvals_forward),
+eigvals_ = of_matrices(
+    _eigvals_forward,
     "eigvals",
     "Eigenvalues of any square matrix, complex if one is.  ∂x: V⁻ᴴ·diag g·Vᴴ; repeated ones share "
     "theirs evenly, and a matrix without a basis of eigenvectors is an error",
     name="eigvals",
     vjp=(_eigvals_rule,),
-    samples=tuple(map(case, MATRICES)),
     kink=_closest_real,
-    batch=leading(2),
 )
 
 
@@ -253,7 +249,7 @@ def triangle(name: str, UPLO: object) -> str:  # noqa: N803  # NumPy's name
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Numbers, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+def eigh(a: Numbers, UPLO: str = "L") -> Array:  # noqa: N803  # NumPy's name
     """Return eigenvalues, ascending, and eigenvectors of the Hermitian matrix in one triangle."""
     return EighResult(*eigh_(check_operand(a), UPLO=triangle("eigh", UPLO)))
 
@@ -265,7 +261,7 @@ def eigvalsh(a: Numbers, UPLO: str = "L") -> Tensor:  # noqa: N803  # NumPy's na
 
 
 @implements(np.linalg.eig)
-def eig(a: Numbers) -> Any:
+def eig(a: Numbers) -> Array:
     """Return eigenvalues and eigenvectors of any square matrix."""
     return EigResult(*eig_(check_operand(a)))
 

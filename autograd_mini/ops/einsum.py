@@ -17,8 +17,8 @@ from ..core.arrays import Array
 from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import check_operand, value_of
 from ..core.source_text import Written, literal
-from ..core.tensor import Tensor
 from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
+from .checks import refuse_out
 from .conversion import convert_operand
 
 SYMBOLS = ascii_uppercase + ascii_lowercase  # in ASCII order, so that sorting keeps the numbers'
@@ -149,35 +149,26 @@ einsum_: Primitive = multilinear(
 
 
 @implements(np.einsum)
-def einsum(
-    *operands: object,
-    out: None = None,
-    optimize: object = False,
-    dtype: Any = None,
-    order: str = "K",
-    casting: Any = "safe",
-) -> Tensor:
+def einsum(*operands: object, out: None = None, optimize: object = False, **cast: Any) -> Array:
     """Sum products over axes named by letters (`'ij,jk->ik', a, b`) or numbers (`a, [0, 1], …`).
 
     ∂xₖ: the einsum of g and the other operands.
 
     The order of a result in memory is NumPy's choice here.
     """
-    if out is not None:
-        raise UnsupportedError(
-            "np.einsum(…, out=…) of a tensor is not recorded; write y = np.einsum(…)"
-        )
+    refuse_out("einsum", out)
     subscripts, xs = _split_arguments(operands)
-    if dtype is not None:
-        xs = [_cast_as_asked(x, np.dtype(dtype), casting) for x in xs]
+    xs = [_cast_as_asked(x, **cast) for x in xs]
     inputs, output = _explicit(subscripts, [np.shape(value_of(x)) for x in xs])
     path = tuple(optimize) if isinstance(optimize, (list, tuple)) else optimize
     return einsum_(*xs, inputs=inputs, output=output, optimize=path)
 
 
-def _cast_as_asked(x: Tensor, dtype: np.dtype[np.generic], casting: Any) -> Any:
-    """Convert an operand where the casting rule allows it."""
-    kind = np.result_type(value_of(x))
+def _cast_as_asked(x: Array, dtype: Any = None, casting: Any = "safe", order: str = "K") -> Array:
+    """Convert an operand where the casting rule allows it; where it lies in memory is not asked."""
+    if dtype is None:
+        return x
+    kind, dtype = np.result_type(value_of(x)), np.dtype(dtype)
     if not np.can_cast(kind, dtype, casting):
         raise OperandError(
             f"einsum: {kind} values do not become {dtype} by {casting!r} casting; "

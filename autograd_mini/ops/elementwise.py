@@ -25,7 +25,7 @@ from .conversion import convert_operand
 from .selection import where
 
 
-def _power_base(g: Any, y: Array, a: Any, b: Any) -> Any:
+def _power_base(g: Array, y: Array, a: Array, b: Any) -> Array:
     """∂a: b·aᵇ⁻¹, exact for integer b at 0 and below; 0 where b is 0."""
     if type(b) in (int, float):
         if b == 2:
@@ -330,7 +330,7 @@ def float_power(a: object, b: object) -> Tensor:
 
 
 @implements(np.fabs)
-def fabs(x: Numbers) -> Any:
+def fabs(x: Numbers) -> Array:
     """Compute |x| in floating point.  ∂x: sign x, 0 at 0.
 
     Raises:
@@ -456,7 +456,7 @@ def _wide(x: Array) -> np.ndarray:
     return np.asarray(x, np.result_type(x, np.float64))
 
 
-def narrow(y: Any, x: Any) -> Array:
+def narrow(y: Array, x: Array) -> Array:
     """Return a result in the dtype of x if x is floating-point."""
     return y.astype(x.dtype if x.dtype.kind in "fc" else y.dtype)[()]
 

@@ -7,19 +7,17 @@ of real numbers leave out the half of the spectrum that is the conjugate of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import index
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import scope
 from ..core.table import Axis
-from ..core.tensor import Tensor
-from ..errors import ArgumentError, AutogradError, ShapeError
-from .checks import axes_of, axis_of
+from ..errors import ArgumentError, ShapeError
+from .checks import axes_of, axis_of, implements_by_name, whole_number
 from .joining import slice_along
 from .products import conjugate_if_complex, tensor_like
 
@@ -74,56 +72,38 @@ def _irfft_rule(g: Array, y: Array, x: Array, *, n: int, axis: int, norm: str) -
     return _resize_axis(whole, x.shape[axis], axis)
 
 
-fft_: Primitive = linear(
+_transform = partial(linear, samples=SAMPLES, params=SPECTRUM)
+
+fft_: Primitive = _transform(
     np.fft.fft,
     "fft",
     "Discrete Fourier transform along an axis, of n elements.  ∂x: the fft of g, cut to x's length",
-    vjp=(
-        lambda g, y, x, n, axis, norm: _resize_axis(
-            fft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
-        ),
-    ),
-    samples=SAMPLES,
-    params=SPECTRUM,
+    vjp=(lambda g, y, x, axis, **to: _resize_axis(fft_(g, axis=axis, **to), x.shape[axis], axis),),
 )
-ifft_: Primitive = linear(
+ifft_: Primitive = _transform(
     np.fft.ifft,
     "ifft",
     "Inverse Fourier transform along an axis, to n elements.  ∂x: the ifft of g, cut to x's length",
-    vjp=(
-        lambda g, y, x, n, axis, norm: _resize_axis(
-            ifft_(g, n=n, axis=axis, norm=norm), x.shape[axis], axis
-        ),
-    ),
-    samples=SAMPLES,
-    params=SPECTRUM,
+    vjp=(lambda g, y, x, axis, **to: _resize_axis(ifft_(g, axis=axis, **to), x.shape[axis], axis),),
 )
-rfft_: Primitive = linear(
+rfft_: Primitive = _transform(
     np.fft.rfft,
     "rfft",
     "Half the Fourier transform of n real elements.  ∂x: Re of the fft of g filled up with zeros",
     vjp=(_rfft_rule,),
-    samples=SAMPLES,
-    params=SPECTRUM,
 )
-irfft_: Primitive = linear(
+irfft_: Primitive = _transform(
     np.fft.irfft,
     "irfft",
     "The n real elements of half a spectrum.  ∂x: the conjugate rfft of g, twice where for a pair",
     vjp=(_irfft_rule,),
-    samples=SAMPLES,
-    params=SPECTRUM,
 )
 
 
-def length(name: str, n: Any) -> int:
+def length(name: str, n: int) -> int:
     """Return a number of points as a positive int."""
-    try:
-        points = index(n)
-    except AutogradError:
-        raise
-    except TypeError as error:
-        raise ArgumentError(f"{name}: the number of points must be an int, got {n!r}") from error
+    message = f"{name}: the number of points must be an int, got {{!r}}"
+    points = whole_number(n, message, ArgumentError)
     if points < 1:
         raise ArgumentError(f"{name}: expected at least one point, got {points}")
     return points
@@ -138,7 +118,9 @@ def _norm_of(name: str, norm: str | None) -> str:
     return norm or "backward"
 
 
-def _along_axis(primitive: Primitive, a: Any, n: int | None, axis: int, norm: str | None) -> Tensor:
+def _along_axis(
+    primitive: Primitive, a: Numbers, n: int | None, axis: int, norm: str | None
+) -> Array:
     """Apply a transform along one axis; n of None is the number of elements that belongs to x."""
     x, name = tensor_like(a), primitive.name
     axis = axis_of(name, x, axis)
@@ -148,50 +130,29 @@ def _along_axis(primitive: Primitive, a: Any, n: int | None, axis: int, norm: st
     return primitive(x, n=length(name, n), axis=axis, norm=_norm_of(name, norm))
 
 
-@implements(np.fft.fft)
-def fft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
-    """Discrete Fourier transform along an axis.  ∂a: the fft of g."""
-    return _along_axis(fft_, a, n, axis, norm)
-
-
-@implements(np.fft.ifft)
-def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
-    """Inverse Fourier transform along an axis.  ∂a: the ifft of g."""
-    return _along_axis(ifft_, a, n, axis, norm)
-
-
-@implements(np.fft.rfft)
-def rfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
-    """Fourier transform of real elements, half of it.  ∂a: Re of the fft of g."""
-    return _along_axis(rfft_, a, n, axis, norm)
-
-
-@implements(np.fft.irfft)
-def irfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
-    """Inverse of rfft.  ∂a: the conjugate rfft of g, twice where an element stands for a pair."""
-    return _along_axis(irfft_, a, n, axis, norm)
-
-
-@implements(np.fft.hfft)
-def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Tensor:
+@implements_by_name(np.fft.hfft)
+def hfft(a: Numbers, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
     """Fourier transform, real, of half a Hermitian signal.  ∂a: as of the irfft of ā."""
     norm = TRANSPOSED[_norm_of("hfft", norm)]
     return _along_axis(irfft_, conjugate_if_complex(tensor_like(a)), n, axis, norm)
 
 
-@implements(np.fft.ihfft)
-def ihfft(a: object, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
+@implements_by_name(np.fft.ihfft)
+def ihfft(a: Numbers, n: int | None = None, axis: int = -1, norm: str | None = None) -> Array:
     """Inverse of hfft.  ∂a: as of the conjugate of the rfft."""
     norm = TRANSPOSED[_norm_of("ihfft", norm)]
     return np.conjugate(_along_axis(rfft_, a, n, axis, norm))
 
 
-def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
+Sizes = Sequence[int] | None
+
+
+def steps(name: str, x: Array, s: Sizes, axes: Sizes) -> list[tuple[int | None, int]]:
     """Return number of points and axis of each transform; None for as many as there are."""
     if axes is None:
         axes = range(x.ndim) if s is None else range(-len(s), 0)
     places = [axis_of(name, x, i) for i in axes]
-    sizes: Sequence[Any] = [None] * len(places) if s is None else list(s)
+    sizes: Sequence[int | None] = [None] * len(places) if s is None else list(s)
     if len(sizes) != len(places):
         raise ShapeError(f"{name}: {len(sizes)} numbers of points {s} for {len(places)} axes")
     counts = [
@@ -202,13 +163,8 @@ def steps(name: str, x: Any, s: Any, axes: Any) -> list[tuple[int | None, int]]:
 
 
 def _over_axes(
-    primitive: Primitive,
-    a: Any,
-    s: tuple[int, ...] | None,
-    axes: tuple[int, ...],
-    norm: Any,
-    name: str,
-) -> Any:
+    primitive: Primitive, a: Numbers, s: Sizes, axes: Sizes, norm: str | None, name: str
+) -> Array:
     """Apply a transform along axes, the last one first; the last axis takes the real transform."""
     x = tensor_like(a)
     todo = steps(name, x, s, axes)
@@ -223,61 +179,61 @@ def _over_axes(
     return x
 
 
-@implements(np.fft.fftn)
-def fftn(a: object, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Tensor:
-    """Fourier transform along axes.  ∂a: the fftn of g."""
-    return _over_axes(fft_, a, s, axes, norm, "fftn")
+def _enter_transform(function: Callable[..., object], primitive: Primitive, doc: str) -> None:
+    """Enter one of NumPy's transforms into the table: along one axis, two, or any number."""
+    name = function.__name__
+
+    def along_axis(
+        a: Numbers, n: int | None = None, axis: int = -1, norm: str | None = None
+    ) -> Array:
+        return _along_axis(primitive, a, n, axis, norm)
+
+    def over_axes(
+        a: Numbers, s: Sizes = None, axes: Sizes = None, norm: str | None = None
+    ) -> Array:
+        return _over_axes(primitive, a, s, axes, norm, name)
+
+    def over_two(
+        a: Numbers, s: Sizes = None, axes: Sizes = (-2, -1), norm: str | None = None
+    ) -> Array:
+        return _over_axes(primitive, a, s, axes, norm, name)
+
+    call = over_axes if name.endswith("n") else over_two if name.endswith("2") else along_axis
+    call.__name__, call.__doc__ = name, doc
+    implements_by_name(function)(call)
 
 
-@implements(np.fft.ifftn)
-def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
-    """Inverse Fourier transform along axes.  ∂a: the ifftn of g."""
-    return _over_axes(ifft_, a, s, axes, norm, "ifftn")
+HALF = "twice where an element is for a pair."
+for function, primitive, doc in (
+    (np.fft.fft, fft_, "Discrete Fourier transform along an axis.  ∂a: the fft of g."),
+    (np.fft.ifft, ifft_, "Inverse Fourier transform along an axis.  ∂a: the ifft of g."),
+    (
+        np.fft.rfft,
+        rfft_,
+        "Half the Fourier transform of real elements.  ∂a: Re of the fft of g.",
+    ),
+    (np.fft.irfft, irfft_, f"Inverse of rfft.  ∂a: the conjugate rfft of g, {HALF}"),
+    (np.fft.fftn, fft_, "Fourier transform along axes.  ∂a: the fftn of g."),
+    (np.fft.ifftn, ifft_, "Inverse Fourier transform along axes.  ∂a: the ifftn of g."),
+    (
+        np.fft.rfftn,
+        rfft_,
+        "Fourier transform of real elements along axes, half of it.  ∂a: Re of the fftn of g.",
+    ),
+    (np.fft.irfftn, irfft_, f"Inverse of rfftn.  ∂a: the conjugate rfftn of g, {HALF}"),
+    (np.fft.fft2, fft_, "Fourier transform along two axes.  ∂a: the fft2 of g."),
+    (np.fft.ifft2, ifft_, "Inverse Fourier transform along two axes.  ∂a: the ifft2 of g."),
+    (
+        np.fft.rfft2,
+        rfft_,
+        "Fourier transform of real elements along two axes, half of it.  ∂a: Re of the fft2 of g.",
+    ),
+    (np.fft.irfft2, irfft_, f"Inverse of rfft2.  ∂a: the conjugate rfft2 of g, {HALF}"),
+):
+    _enter_transform(function, primitive, doc)
 
 
-@implements(np.fft.rfftn)
-def rfftn(a: object, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Tensor:
-    """Fourier transform of real elements along axes, half of it.  ∂a: Re of the fftn of g."""
-    return _over_axes(rfft_, a, s, axes, norm, "rfftn")
-
-
-@implements(np.fft.irfftn)
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Any:
-    """Inverse of rfftn.  ∂a: the conjugate rfftn of g, twice where an element is for a pair."""
-    return _over_axes(irfft_, a, s, axes, norm, "irfftn")
-
-
-@implements(np.fft.fft2)
-def fft2(
-    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
-) -> Tensor:
-    """Fourier transform along two axes.  ∂a: the fft2 of g."""
-    return _over_axes(fft_, a, s, axes, norm, "fft2")
-
-
-@implements(np.fft.ifft2)
-def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Any:
-    """Inverse Fourier transform along two axes.  ∂a: the ifft2 of g."""
-    return _over_axes(ifft_, a, s, axes, norm, "ifft2")
-
-
-@implements(np.fft.rfft2)
-def rfft2(
-    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
-) -> Tensor:
-    """Fourier transform of real elements along two axes, half of it.  ∂a: Re of the fft2 of g."""
-    return _over_axes(rfft_, a, s, axes, norm, "rfft2")
-
-
-@implements(np.fft.irfft2)
-def irfft2(
-    a: object, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None
-) -> Tensor:
-    """Inverse of rfft2.  ∂a: the conjugate rfft2 of g, twice where an element is for a pair."""
-    return _over_axes(irfft_, a, s, axes, norm, "irfft2")
-
-
-def _rotate_axis(x: Any, axis: int, first: int) -> Any:
+def _rotate_axis(x: Array, axis: int, first: int) -> Array:
     """Turn an axis so that its element `first` comes first."""
     size = x.shape[axis]
     if not size or first == size or not first:
@@ -287,7 +243,7 @@ def _rotate_axis(x: Any, axis: int, first: int) -> Any:
 
 
 @implements(np.fft.fftshift)
-def fftshift(x: Any, axes: Axis = None) -> Any:
+def fftshift(x: Numbers, axes: Axis = None) -> Array:
     """Put the frequency 0 in the middle of axes, all by default.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("fftshift", x, axes):
@@ -296,7 +252,7 @@ def fftshift(x: Any, axes: Axis = None) -> Any:
 
 
 @implements(np.fft.ifftshift)
-def ifftshift(x: Any, axes: Axis = None) -> Any:
+def ifftshift(x: Numbers, axes: Axis = None) -> Array:
     """Put the frequency 0 from the middle to the front of axes.  ∂x: g shifted back."""
     x = tensor_like(x)
     for axis in axes_of("ifftshift", x, axes):

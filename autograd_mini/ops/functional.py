@@ -6,7 +6,7 @@ one operation each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from .norms import length
 from .reductions import max as largest
 from .reductions import running_extreme, subject
 from .selection import where as chosen
+from .shapes import moveaxis
 from .unsupported import CURE
 
 WHOLE: dict[Any, Any] = {
@@ -38,8 +39,8 @@ WHOLE: dict[Any, Any] = {
 
 
 def _fold_rows(
-    ufunc: Callable[..., object], x: Any, axis: int, initial: Array | None = None
-) -> list[Any]:
+    ufunc: Callable[..., object], x: Array, axis: int, initial: Array | None = None
+) -> list[Array]:
     """Return the results so far of a ufunc over the rows along an axis."""
     rows = list(table["unstack"](x, axis=axis)) if x.shape[axis] else []
     if initial is not None:
@@ -54,7 +55,7 @@ def _reduce_ufunc(
     ufunc: Any,
     array: Tensor,
     axis: Axis = 0,
-    dtype: Any = None,
+    dtype: np.typing.DTypeLike | None = None,
     keepdims: bool = False,
     initial: Any = None,
     where: object = True,
@@ -99,7 +100,7 @@ def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
 
 def _accumulate_ufunc(
     ufunc: Callable[..., object], array: Tensor, axis: int = 0, dtype: object = None
-) -> Any:
+) -> Array:
     """Compute `ufunc.accumulate`.  ∂x: as of the ufunc, step by step."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.accumulate", x, single_axis(axis))
@@ -111,8 +112,8 @@ def _accumulate_ufunc(
 
 
 def _reduced_at(
-    ufunc: Any, array: object, indices: Any, axis: int = 0, dtype: object = None
-) -> Any:
+    ufunc: np.ufunc, array: object, indices: Any, axis: int = 0, dtype: object = None
+) -> Array:
     """Compute `ufunc.reduceat`: reduce from each place to the next one, or take the one there."""
     x = subject(array, dtype)
     axis = axis_of(f"{ufunc.__name__}.reduceat", x, axis)
@@ -128,7 +129,7 @@ def _reduced_at(
     return np.stack(parts, axis=axis)
 
 
-def outer(ufunc: object, a: object, b: object, dtype: object = None) -> Any:
+def outer(ufunc: object, a: object, b: object, dtype: object = None) -> Array:
     """Compute `ufunc.outer`: each element of a with each of b.  ∂: as of the ufunc, summed."""
     a, b = (check_operand(x) if dtype is None else convert_operand(x, dtype) for x in (a, b))
     return table[ufunc](np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
@@ -164,7 +165,9 @@ def call_method(
 
 @implements(np.apply_along_axis)
 @scope("apply_along_axis")
-def apply_along_axis(func1d: Any, axis: int, arr: object, *args: object, **kwargs: object) -> Any:
+def apply_along_axis(
+    func1d: Callable[..., Array], axis: int, arr: object, *args: object, **kwargs: object
+) -> Array:
     """Call a function of one-dimensional slices and join what it returns.  ∂arr: the function's.
 
     Raises:
@@ -173,7 +176,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: object, *args: object, **kwarg
     x = subject(arr)
     axis = axis_of("apply_along_axis", x, axis)
     outer = tuple(n for i, n in enumerate(x.shape) if i != axis)
-    slices = np.reshape(np.moveaxis(x, axis, -1), (-1, x.shape[axis])) if x.size else x[:0]
+    slices = np.reshape(moveaxis(x, axis, -1), (-1, x.shape[axis])) if x.size else x[:0]
     if not len(slices):
         raise ShapeError(f"apply_along_axis: there are no slices in the shape {x.shape}")
     results = [func1d(row, *args, **kwargs) for row in slices]
@@ -188,7 +191,7 @@ def apply_along_axis(func1d: Any, axis: int, arr: object, *args: object, **kwarg
 
 @implements(np.apply_over_axes)
 @scope("apply_over_axes")
-def apply_over_axes(func: Any, a: Numbers, axes: Any) -> Any:
+def apply_over_axes(func: Callable[..., Array], a: Numbers, axes: Sequence[int]) -> Array:
     """Call `func(a, axis)` for one axis after the other.  ∂a: the function's.
 
     Raises:
@@ -210,7 +213,7 @@ def apply_over_axes(func: Any, a: Numbers, axes: Any) -> Any:
 
 @implements(np.piecewise)
 @scope("piecewise")
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: object, **kw: object) -> Any:
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: object, **kw: object) -> Array:
     """Apply each function to the elements that meet its condition.
 
     Each function sees its own elements only. ∂x: that of the function.

@@ -74,7 +74,7 @@ def _known_booleans(mask: Tensor) -> Any:
 
 def _as_integers(
     index: Index, arrays: Sequence[Any], mapped: Sequence[bool]
-) -> tuple[Index, list[Any], list[bool]]:
+) -> tuple[Index, list[Array], list[bool]]:
     """Return an index with the places that hold instead of booleans.
 
     Raises:
@@ -104,7 +104,7 @@ def _as_integers(
 def _layout(
     size: int,
     index: Index,
-    arrays: Sequence[Any],
+    arrays: Sequence[object],
     mapped: Sequence[bool],
     ndim: int,
     *,
@@ -149,7 +149,7 @@ def single(arrays: Sequence[Any], mapped: Sequence[bool]) -> bool:
 
 
 def getting(
-    primitive: Any, size: int, xs: Sequence[Any], mapped: Sequence[bool], params: Params
+    primitive: Primitive, size: int, xs: Sequence[Array], mapped: Sequence[bool], params: Params
 ) -> Array:
     """Take from each example its elements."""
     x, *arrays = xs
@@ -202,7 +202,7 @@ def fill_index(index: Index, arrays: tuple[object, ...]) -> Index:
     return tuple(next(values) if part is ARRAY else part for part in index)
 
 
-def _scatter_forward(g: Array, *arrays: Any, shape: tuple[int, ...], index: Index) -> Array:
+def _scatter_forward(g: Array, *arrays: Array, shape: tuple[int, ...], index: Index) -> Array:
     """Add g into zeros at an index, once for each time that a place is named."""
     return scatter_into_zeros(
         g, shape, fill_index(index, arrays), any(a.dtype.kind != "b" for a in arrays)
@@ -367,7 +367,7 @@ replace: Primitive = linear(
 )
 
 
-def split_index(index: object) -> tuple[Index, tuple[Any, ...]]:
+def split_index(index: object) -> tuple[Index, tuple[Array, ...]]:
     """Split an index into its static part and the arrays in it.
 
     Raises:
@@ -400,7 +400,7 @@ def split_index(index: object) -> tuple[Index, tuple[Any, ...]]:
     return tuple(static), tuple(arrays)
 
 
-def _end(part: slice, value: Any) -> int | None:
+def _end(part: slice, value: Array) -> int | None:
     try:
         return None if value is None else integer(value)
     except AutogradError:
@@ -421,7 +421,7 @@ def getitem_function(x: Numbers, index: object) -> Array:
 TWICE: Final = "set_at: the index names a place twice, so its value is ambiguous"
 
 
-def set_at(x: Numbers, index: object, value: Numbers) -> Any:
+def set_at(x: Numbers, index: object, value: Numbers) -> Array:
     """Return x with `value` at `index`: the recorded form of `x[index] = value`.
 
     The dtype stays x's. With an index array each place may be named once.

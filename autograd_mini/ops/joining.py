@@ -6,9 +6,8 @@ computed from the elements goes on one axis after the other, as in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import index
-from operator import index as integer
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,8 @@ from ..core.record import check_operand, scope, value_of
 from ..core.source_text import Written
 from ..core.table import numpy_functions
 from ..core.tensor import Tensor
-from ..errors import ArgumentError, AutogradError, OperandError, ShapeError, UnsupportedError
-from .checks import axis_of
+from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
+from .checks import axis_of, whole_number
 from .conversion import convert_operand
 from .indexing import ARRAY, getitem, replace
 from .rearranging import plain_value
@@ -32,7 +31,7 @@ def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, slice(start, stop))
 
 
-def _concatenate_rule(g: Array, y: Array, *xs: Any, axis: int) -> list[object]:
+def _concatenate_rule(g: Array, y: Array, *xs: Array, axis: int) -> list[object]:
     """∂xᵢ: the part of g that came from xᵢ."""
     ends = np.cumsum([x.shape[axis] for x in xs])
     return [
@@ -106,7 +105,7 @@ def _common_axis(name: str, arrays: Sequence[object], axis: int, extra: int = 0)
     return axis_of(name, np.asarray(value_of(arrays[0])), axis, extra)
 
 
-def _cast_to(dtype: Any, casting: Any, parts: list[object]) -> list[object]:
+def _cast_to(parts: list[Array], dtype: Any = None, casting: Any = "same_kind") -> list[Array]:
     """Convert the parts to the requested dtype, if one is given.
 
     Raises:
@@ -125,59 +124,45 @@ def _cast_to(dtype: Any, casting: Any, parts: list[object]) -> list[object]:
 
 @implements(np.concatenate, np.concat)
 def concatenate_function(
-    arrays: Any,
-    /,
-    axis: int | None = 0,
-    out: None = None,
-    *,
-    dtype: object = None,
-    casting: object = "same_kind",
-) -> Tensor:
+    arrays: Iterable[object], /, axis: int | None = 0, out: None = None, **cast: Any
+) -> Array:
     """Join tensors along an axis; None flattens them first.  ∂arrays: each its part of g."""
     parts = [check_operand(a) for a in arrays]
     if axis is None:
         parts, axis = [np.ravel(a) for a in parts], 0
-    parts = _cast_to(dtype, casting, parts)
+    parts = _cast_to(parts, **cast)
     return concatenate(*parts, axis=_common_axis("concatenate", parts, axis))
 
 
 @implements(np.stack)
-def stack_function(
-    arrays: Any,
-    axis: int = 0,
-    out: None = None,
-    *,
-    dtype: Any = None,
-    casting: Any = "same_kind",
-) -> Tensor:
+def stack_function(arrays: Iterable[object], axis: int = 0, out: None = None, **cast: Any) -> Array:
     """Join tensors of one shape along a new axis.  ∂arrays: each its slice of g."""
-    parts = _cast_to(dtype, casting, [check_operand(a) for a in arrays])
+    parts = _cast_to([check_operand(a) for a in arrays], **cast)
     return stack(*parts, axis=_common_axis("stack", parts, axis, 1))
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: object = None, casting: object = "same_kind") -> Any:
+def vstack(tup: Iterable[object], **cast: object) -> Array:
     """Join along the first axis, vectors as rows.  ∂: each its part of g."""
     rows = [np.atleast_2d(check_operand(a)) for a in tup]
-    return concatenate_function(rows, 0, dtype=dtype, casting=casting)
+    return concatenate_function(rows, 0, **cast)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: object = None, casting: object = "same_kind") -> Any:
+def hstack(tup: Iterable[object], **cast: object) -> Array:
     """Join along the second axis, vectors along their only one.  ∂: each its part of g."""
     parts = [np.atleast_1d(check_operand(a)) for a in tup]
-    axis = 0 if parts and parts[0].ndim == 1 else 1
-    return concatenate_function(parts, axis, dtype=dtype, casting=casting)
+    return concatenate_function(parts, 0 if parts and parts[0].ndim == 1 else 1, **cast)
 
 
 @implements(np.dstack)
-def dstack(tup: Any) -> Any:
+def dstack(tup: Iterable[object]) -> Array:
     """Join along the third axis, which is made where there are two.  ∂: each its part of g."""
     return concatenate_function([np.atleast_3d(check_operand(a)) for a in tup], 2)
 
 
 @implements(np.column_stack)
-def column_stack(tup: Any) -> Any:
+def column_stack(tup: Iterable[object]) -> Array:
     """Join along the second axis, vectors as columns.  ∂: each its part of g."""
     parts = [check_operand(a) for a in tup]
     return concatenate_function([a if np.ndim(a) > 1 else np.reshape(a, (-1, 1)) for a in parts], 1)
@@ -188,12 +173,8 @@ def _ascending(places: Any, size: int) -> tuple[int, ...]:
 
     NumPy's parts of falling places overlap, so that no rule could join their cotangents.
     """
-    try:
-        found = [index(i) for i in places]
-    except AutogradError:
-        raise
-    except TypeError as error:
-        raise ShapeError(f"split: places must be integers, got {places!r:.60}") from error
+    message = "split: places must be integers, got {!r:.60}"
+    found = [whole_number(i, message, ShapeError) for i in places]
     inside = tuple(min(max(i + size if i < 0 else i, 0), size) for i in found)
     if list(inside) != sorted(inside):
         raise ShapeError(
@@ -205,19 +186,17 @@ def _ascending(places: Any, size: int) -> tuple[int, ...]:
 
 def _number_of_parts(sections: Any) -> int:
     """Return how many parts are wanted."""
-    try:
-        parts = index(sections)
-    except AutogradError:
-        raise
-    except TypeError as error:
-        raise ShapeError(f"split: the number of parts must be an int, got {sections!r}") from error
+    message = "split: the number of parts must be an int, got {!r}"
+    parts = whole_number(sections, message, ShapeError)
     if parts < 1:
         raise ShapeError(f"split: the number of parts must be positive, got {parts}")
     return parts
 
 
 @implements(np.split)
-def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[object]:
+def split_function(
+    ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0
+) -> list[object]:
     """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
@@ -230,7 +209,7 @@ def split_function(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[ob
 
 
 @implements(np.array_split)
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[object]:
+def array_split(ary: Array, indices_or_sections: Numbers, axis: int = 0) -> list[object]:
     """Cut into nearly equal parts, longer ones first, or at places.  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     axis = axis_of("split", ary, axis)
@@ -249,12 +228,12 @@ def unstack_function(x: Numbers, /, *, axis: int = 0) -> tuple[object, ...]:
     return unstack(x, axis=axis_of("unstack", x, axis))
 
 
-def _split_along(function: Any, axis: int, fewest: int) -> Any:
+def _split_along(function: Callable[..., object], axis: int, fewest: int) -> Any:
     """Make a function that cuts along one axis and enter it in the table."""
     name = function.__name__
 
     @implements(function)
-    def cut(ary: Any, indices_or_sections: Any) -> Any:
+    def cut(ary: Array, indices_or_sections: int | Sequence[int]) -> Array:
         ary = check_operand(ary)
         if np.ndim(ary) < fewest:
             raise ShapeError(f"{name}: expected {fewest} axes or more, got the shape {ary.shape}")
@@ -285,7 +264,7 @@ def _depth_of(arrays: Any) -> tuple[int, int]:
 
 @implements(np.block)
 @scope("block")
-def block(arrays: object) -> Any:
+def block(arrays: object) -> Array:
     """Put a matrix together from blocks: innermost lists join along the last axis, and so on.
 
     ∂arrays: each its part of g.
@@ -293,7 +272,7 @@ def block(arrays: object) -> Any:
     depth, most = _depth_of(arrays)
     ndim = max(depth, most)
 
-    def join(part: Any, level: int) -> Any:
+    def join(part: Any, level: int) -> Array:
         if level == depth:
             x = check_operand(part)
             return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
@@ -326,7 +305,7 @@ STATISTICS: dict[str, Any] = {
 }
 
 
-def _widths(x: Any, pad_width: Any) -> Widths:
+def _widths(x: Array, pad_width: Any) -> Widths:
     """Return how much is put before and behind, for each axis.
 
     Raises:
@@ -346,7 +325,7 @@ def _widths(x: Any, pad_width: Any) -> Widths:
             f"pad: the widths {pad_width!r:.60} do not fit the {x.ndim} axes of the shape {x.shape}"
         ) from error
     try:
-        found = [(integer(before), integer(after)) for before, after in pairs]
+        found = [(index(before), index(after)) for before, after in pairs]
     except TypeError as error:
         raise ArgumentError(f"pad: widths must be integers, got {pad_width!r:.60}") from error
     if any(n < 0 for pair in found for n in pair):
@@ -361,7 +340,7 @@ def _join_nested(values: object) -> Array:
     return values if isinstance(values, Tensor) else plain_array(values)
 
 
-def _pairs_of(name: str, values: object, x: Any) -> Array:
+def _pairs_of(name: str, values: object, x: Array) -> Array:
     """Return values for before and behind of each axis, in the dtype of x.
 
     Raises:
@@ -378,7 +357,7 @@ def _pairs_of(name: str, values: object, x: Any) -> Array:
     return convert_operand(pairs, x.dtype)
 
 
-def _repeating(x: Any, width: Widths, mode: str) -> Tensor:
+def _repeating(x: Array, width: Widths, mode: str) -> Tensor:
     """Put elements around again: each of the result is one of x's."""
     places = []
     for n, pair in zip(x.shape, width, strict=True):
@@ -388,18 +367,18 @@ def _repeating(x: Any, width: Widths, mode: str) -> Tensor:
     return getitem(x, *np.ix_(*places), index=(ARRAY,) * x.ndim)
 
 
-def around(x: Any, axis: int, before: Any, after: Any) -> Any:
+def around(x: Array, axis: int, before: Array, after: Array) -> Array:
     """Join the non-empty parts before and after along an axis."""
     parts = [part for part in (before, x, after) if part.shape[axis]]
     return np.concatenate(parts, axis=axis) if len(parts) > 1 else x
 
 
-def _repeat_axis(x: Any, axis: int, n: int) -> Any:
+def _repeat_axis(x: Array, axis: int, n: int) -> Array:
     """Repeat what has length 1 along an axis."""
     return np.broadcast_to(x, tuple(n if i == axis else m for i, m in enumerate(x.shape)))
 
 
-def constant(x: Any, width: Widths, values: Numbers) -> Any:
+def constant(x: Array, width: Widths, values: Numbers) -> Array:
     """Put a constant around."""
     pairs = _pairs_of("constant_values", values, x)
     if not isinstance(pairs, Tensor):
@@ -413,7 +392,7 @@ def constant(x: Any, width: Widths, values: Numbers) -> Any:
     return x
 
 
-def ramp(x: Any, width: Widths, values: Numbers) -> Any:
+def ramp(x: Array, width: Widths, values: Numbers) -> Array:
     """Go from the element at the edge straight to an end value."""
     pairs = _pairs_of("end_values", values, x)
     if x.dtype.kind == "b":  # what is not 0 is True
@@ -434,13 +413,13 @@ def ramp(x: Any, width: Widths, values: Numbers) -> Any:
     return x
 
 
-def _statistic(x: Any, width: Widths, mode: str, stat_length: object) -> Any:
+def _statistic(x: Array, width: Widths, mode: str, stat_length: object) -> Array:
     """Put a statistic of the elements near each edge around."""
     lengths = np.broadcast_to(np.asarray(stat_length, object), (x.ndim, 2))
     for axis, pair in enumerate(width):
         n, sides = x.shape[axis], []
         for end in (0, 1):
-            near = n if lengths[axis, end] is None else min(n, integer(lengths[axis, end]))
+            near = n if lengths[axis, end] is None else min(n, index(lengths[axis, end]))
             if near < 1 and pair[end]:
                 raise ArgumentError(
                     f"pad: {mode} of {near} elements along axis {axis} of the shape {x.shape}; "
@@ -459,7 +438,7 @@ def _statistic(x: Any, width: Widths, mode: str, stat_length: object) -> Any:
     return x
 
 
-def odd(x: Any, width: Widths, mode: str) -> Any:
+def odd(x: Any, width: Widths, mode: str) -> Array:
     """Reflect through the points at the edges: a matrix along each axis, which NumPy tells us."""
     for axis, pair in enumerate(width):
         if not any(pair):
@@ -472,7 +451,7 @@ def odd(x: Any, width: Widths, mode: str) -> Any:
 
 @implements(np.pad)
 @scope("pad")
-def pad(array: Numbers, pad_width: object, mode: object = "constant", **kwargs: Any) -> Any:
+def pad(array: Numbers, pad_width: object, mode: object = "constant", **kwargs: Any) -> Array:
     """Put something around the elements.  ∂array: g at each element, and where it was put again.
 
     Raises:

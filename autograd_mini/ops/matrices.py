@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
-from ..core.primitive import Primitive, case, elementwise, general
+from ..core.primitive import Primitive, Rules, case, elementwise, general
 from ..core.record import value_of
 from ..errors import GradientError, MatrixError
 from .selection import where
@@ -28,7 +28,7 @@ def lapack(function: Callable[..., object]) -> Callable[..., object]:
     name = function.__name__
 
     @wraps(function)
-    def forward(*xs: Any, **params: Any) -> Any:
+    def forward(*xs: Array, **params: object) -> Any:
         try:
             return function(*xs, **params)
         except np.linalg.LinAlgError as error:
@@ -40,6 +40,18 @@ def lapack(function: Callable[..., object]) -> Callable[..., object]:
 
     RAISING.add(forward)
     return forward
+
+
+def of_matrices(
+    function: Callable[..., object], symbol: str, doc: str, vjp: Rules, **fields: Any
+) -> Primitive:
+    """Declare an operation of one stack of matrices by LAPACK; `fields` are those of `general`."""
+    fields.setdefault("samples", SQUARES)
+    fields.setdefault("batch", leading(2))
+    return general(lapack(function), symbol, doc, vjp=vjp, **fields)
+
+
+SQUARES = (case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0)))
 
 
 def conj(x: Any) -> Any:
@@ -57,12 +69,12 @@ def unit(x: Any) -> Array:
     return np.eye(x.shape[-1], dtype=bool)
 
 
-def diagonal_of(x: Numbers) -> Any:
+def diagonal_of(x: Numbers) -> Array:
     """Return the diagonal of each matrix."""
     return np.diagonal(x, axis1=-2, axis2=-1)
 
 
-def diagonal_matrix(x: Any) -> Any:
+def diagonal_matrix(x: Array) -> Any:
     """Put each vector on a diagonal, among zeros."""
     return where(unit(x), x[..., None], 0)
 
@@ -148,7 +160,7 @@ def quotient(name: str, message: str) -> Primitive:
     What is no more than rounding of numbers of the third operand's size counts as 0.
     """
 
-    def forward(m: Any, d: Any, size: Any) -> Array:
+    def forward(m: Array, d: Array, size: Array) -> Array:
         shape = np.broadcast_shapes(np.shape(m), np.shape(d), np.shape(size))
         if np.shape(m) != shape and np.shape(d) != shape:
             m = np.broadcast_to(m, shape)
@@ -188,7 +200,7 @@ over_distinct = quotient(
 )
 
 
-def check_determined(m: object, equal: object, size: object) -> Any:
+def check_determined(m: object, equal: object, size: object) -> Array:
     """Return m, which must be 0 where it turns equal values among themselves."""
     return over_distinct(m, where(equal, 0, np.ones_like(size)), size)
 

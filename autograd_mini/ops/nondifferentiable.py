@@ -6,7 +6,8 @@ They are recorded, so that every computation can be drawn, and carry no gradient
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from ..core.record import scope, value_of
 from ..core.source_text import Written
 from ..core.table import Axis, numpy_functions, table
 from ..core.tensor import Tensor
-from ..errors import UnsupportedError
-from .checks import axis_of
+from .checks import argument_names, axis_of, implements_by_name, refuse_out
 from .conversion import astype
 from .rearranging import plain_value, take
 from .reductions import subject
@@ -44,20 +44,13 @@ COMPARISONS: tuple[tuple[Any, str, Any], ...] = (
 )
 """Of two operands: function, symbol, faster spelling."""
 
-PROPERTIES: tuple[tuple[Any, str], ...] = (
-    (np.logical_not, "not"),
-    (np.invert, "~"),
-    (np.isnan, "isnan"),
-    (np.isinf, "isinf"),
-    (np.isfinite, "isfinite"),
-    (np.signbit, "signbit"),
-    (np.floor, "floor"),
-    (np.ceil, "ceil"),
-    (np.rint, "rint"),
-    (np.trunc, "trunc"),
-    (np.spacing, "spacing"),
-    (np.bitwise_count, "bits"),
-)
+PROPERTIES: dict[np.ufunc, str] = {
+    np.logical_not: "not",
+    np.invert: "~",
+    np.bitwise_count: "bits",
+    **{f: f.__name__ for f in (np.isnan, np.isinf, np.isfinite, np.signbit, np.spacing)},
+    **{f: f.__name__ for f in (np.floor, np.ceil, np.rint, np.trunc)},
+}
 """Of one operand: function, symbol."""
 
 for function, symbol, eager in COMPARISONS:
@@ -69,7 +62,7 @@ for function, symbol, eager in COMPARISONS:
         vjp=(None, None),
         samples=(),
     )
-for function, symbol in PROPERTIES:
+for function, symbol in PROPERTIES.items():
     elementwise(
         function,
         symbol,
@@ -79,11 +72,12 @@ for function, symbol in PROPERTIES:
     )
 
 
-def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primitive:
-    """Record a NumPy function whose arguments after the operands are static, in this order.
+def enter(function: Callable[..., object], operands: int = 1, **fields: Any) -> Primitive:
+    """Record a NumPy function whose arguments after the operands are static.
 
     `fields` are those of `general`.
     """
+    names = argument_names(function)[operands:]
     row = general(
         function,
         function.__name__,
@@ -95,12 +89,9 @@ def enter(function: Any, *names: str, operands: int = 1, **fields: Any) -> Primi
     )
 
     @implements(function)
-    def call(*args: object, **kwargs: object) -> Any:
+    def call(*args: object, **kwargs: object) -> Array:
         static = dict(zip(names, args[operands:], strict=False)) | kwargs
-        if static.pop("out", None) is not None:
-            raise UnsupportedError(
-                f"np.{row.name}(…, out=…) of a tensor is not recorded; write y = np.{row.name}(…)"
-            )
+        refuse_out(row.name, static.pop("out", None))
         static = {name: plain(x, f"np.{row.name}") for name, x in static.items()}
         return row(*args[:operands], **static)
 
@@ -129,27 +120,19 @@ COUNTING: dict[str, Any] = {
 if isinstance(np.count_nonzero(np.ones(1)), np.integer):
     COUNTING = {}
 
-enter(np.argmax, "axis", "out", "keepdims")
-enter(np.argmin, "axis", "out", "keepdims")
-enter(np.nanargmax, "axis", "out", "keepdims")
-enter(np.nanargmin, "axis", "out", "keepdims")
-every = enter(np.all, "axis", "out", "keepdims")
-some = enter(np.any, "axis", "out", "keepdims")
-enter(np.count_nonzero, "axis", "keepdims", **COUNTING)
-enter(np.argsort, "axis", "kind", "order", "stable")
-enter(np.argpartition, "kth", "axis", "kind", "order")
-enter(np.searchsorted, "side", "sorter", operands=2)
-enter(np.round, "decimals", "out", view=_rounds_nothing)
-enter(np.around, "decimals", "out", view=_rounds_nothing)
+for function in (
+    *(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition),
+    *(np.isneginf, np.isposinf, np.isreal, np.iscomplex),
+):
+    enter(function)
+for function in (np.searchsorted, np.isclose, np.isin, np.digitize):
+    enter(function, operands=2)
+for function in (np.round, np.around):
+    enter(function, view=_rounds_nothing)
 for function in numpy_functions("fix"):  # deprecated in NumPy 2.5, where it is np.trunc
-    enter(function, "out", eager=np.trunc)
-enter(np.isneginf, "out")
-enter(np.isposinf, "out")
-enter(np.isreal)
-enter(np.iscomplex)
-enter(np.isclose, "rtol", "atol", "equal_nan", operands=2)
-enter(np.isin, "assume_unique", "invert", operands=2)
-enter(np.digitize, "right", operands=2)
+    enter(function, eager=np.trunc)
+every, some = enter(np.all), enter(np.any)
+enter(np.count_nonzero, **COUNTING)
 
 
 @implements(np.all)
@@ -170,46 +153,20 @@ def any(
     return some(x, axis=axis, keepdims=bool(keepdims))
 
 
-SHAPES_ONLY: tuple[Any, ...] = (
-    np.can_cast,
-    np.common_type,
-    np.diag_indices_from,
-    np.empty_like,
-    np.iscomplexobj,
-    np.isrealobj,
-    np.min_scalar_type,
-    np.may_share_memory,
-    np.ndim,
-    np.ones_like,
-    np.result_type,
-    np.shape,
-    np.shares_memory,
-    np.size,
-    np.tril_indices_from,
-    np.triu_indices_from,
-    np.zeros_like,
+SHAPES_ONLY = (
+    *(np.can_cast, np.common_type, np.min_scalar_type, np.result_type),
+    *(np.iscomplexobj, np.isrealobj, np.may_share_memory, np.shares_memory),
+    *(np.ndim, np.shape, np.size, np.empty_like, np.ones_like, np.zeros_like),
+    *(np.diag_indices_from, np.tril_indices_from, np.triu_indices_from),
 )
 """Functions that look at shapes and dtypes, and return plain values."""
 
-VALUES_ONLY: tuple[Any, ...] = (
+VALUES_ONLY = (
     *SHAPES_ONLY,
-    np.allclose,
-    np.argwhere,
-    np.array2string,
-    np.array_equal,
-    np.array_equiv,
-    np.array_repr,
-    np.array_str,
-    np.flatnonzero,
-    np.ix_,
-    np.lexsort,
-    np.nonzero,
-    np.ravel_multi_index,
-    np.save,
-    np.savetxt,
-    np.savez,
-    np.savez_compressed,
-    np.unravel_index,
+    *(np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr, np.array_str),
+    *(np.argwhere, np.flatnonzero, np.ix_, np.lexsort, np.nonzero),
+    *(np.ravel_multi_index, np.unravel_index),
+    *(np.save, np.savetxt, np.savez, np.savez_compressed),
 )
 """Functions that look at values or shapes and return plain ones: nothing flows through them."""
 
@@ -250,46 +207,21 @@ for function in VALUES_ONLY:
     table[function] = _on_values(function)
 
 
-class UniqueAll(NamedTuple):
-    """What np.unique_all returns."""
-
-    values: Any
-    indices: Any
-    inverse_indices: Any
-    counts: Any
+UniqueAll: Any = type(np.unique_all(np.ones(1)))
+UniqueCounts: Any = type(np.unique_counts(np.ones(1)))
+UniqueInverse: Any = type(np.unique_inverse(np.ones(1)))
+numpy_unique: Any = np.unique  # NumPy's stubs want literals where ours are variables
 
 
-class UniqueCounts(NamedTuple):
-    """What np.unique_counts returns."""
-
-    values: Any
-    counts: Any
-
-
-class UniqueInverse(NamedTuple):
-    """What np.unique_inverse returns."""
-
-    values: Any
-    inverse_indices: Any
-
-
-@implements(np.unique)
+@implements_by_name(np.unique)
 def unique(
-    ar: Numbers,
-    return_index: bool = False,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    axis: int | None = None,
-    *,
-    equal_nan: bool = True,
-    sorted: bool = True,
+    ar: Numbers, return_index: bool = False, axis: int | None = None, **asked: object
 ) -> Any:
     """Return the different elements, or slices along an axis.  ∂ar: g at the first of each."""
     x = subject(ar)
-    values = plain_value("np.unique", x)
-    asked: Any = (True, return_inverse, return_counts, axis)
     # NumPy sorts wherever it is asked for the first places, and knew no `sorted` before 2.3.
-    _, first, *rest = np.unique(values, *asked, equal_nan=equal_nan)
+    asked.pop("sorted", None)
+    _, first, *rest = numpy_unique(plain_value("np.unique", x), True, axis=axis, **asked)
     y = take(x, first) if axis is None else take(x, first, axis_of("unique", x, axis))
     found = [y, *([first] if return_index else []), *rest]
     return tuple(found) if len(found) > 1 else y
@@ -302,19 +234,19 @@ def unique_values(x: Numbers) -> Tensor:
 
 
 @implements(np.unique_counts)
-def unique_counts(x: Numbers) -> UniqueCounts:
+def unique_counts(x: Numbers) -> tuple[Array, Array]:
     """Return the different elements and how often each is there.  ∂x: g at the first of each."""
     return UniqueCounts(*unique(x, return_counts=True, equal_nan=False))
 
 
 @implements(np.unique_inverse)
-def unique_inverse(x: object) -> Any:
+def unique_inverse(x: Numbers) -> tuple[Array, Array]:
     """Return the different elements and the number of each element.  ∂x: g at the first of each."""
     return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False))
 
 
 @implements(np.unique_all)
-def unique_all(x: Numbers) -> UniqueAll:
+def unique_all(x: Numbers) -> tuple[Array, Array, Array, Array]:
     """Return the different elements, their places, numbers and counts.  ∂x: g at the first."""
     return UniqueAll(*unique(x, True, True, True, equal_nan=False))
 

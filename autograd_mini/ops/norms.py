@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, Numbers
 from ..core.primitive import Primitive, case, elementwise, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
@@ -55,7 +55,7 @@ length = general(
 )
 
 
-def _floating(a: object) -> Any:
+def _floating(a: object) -> Array:
     """Return an operand in floating point, as norms have it."""
     x = check_operand(a)
     x = x if hasattr(x, "dtype") else np.asarray(x)[()]
@@ -149,14 +149,14 @@ def _other_norm_over(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
     return _power_norm(x, p, axis, keepdims)
 
 
-def nuclear(x: Any) -> Tensor:
+def nuclear(x: Array) -> Tensor:
     """Sum the singular values. Those that are 0 up to rounding are at a kink: no gradient."""
     s = np.linalg.svdvals(x)
     limit = rounding(s, max(x.shape[-2:])) * largest(s, (s.ndim - 1,), True)
     return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)
 
 
-def _norm_of_matrices(x: Any, order: Any) -> Tensor:
+def _norm_of_matrices(x: Array, order: Array) -> Tensor:
     """Return the norm, not the length, of each matrix in the last two axes.
 
     Raises:
@@ -189,7 +189,7 @@ def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Tensor:
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+def norm(x: Any, ord: Any = None, axis: Axis | None = None, keepdims: bool = False) -> Tensor:
     """Return the norm of vectors (one axis) or matrices (two); without order and axis, the length.
 
     Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
@@ -218,7 +218,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Return the norm of order `ord` over axes, by default all, as of one vector.
 
     ∂x: x/y for order 2, sign x·|x/y|ᵖ⁻¹ for order p, 0 at 0; even among ties for ±inf.
@@ -228,7 +228,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: An
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") -> Any:
+def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") -> Array:
     """Return the norm of each matrix in the last two axes.
 
     ∂x: x/y for 'fro', 0 at 0; U·Vᴴ for 'nuc'; even among ties for the others.
@@ -239,7 +239,7 @@ def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") ->
 
 @implements(np.linalg.cond)
 @scope("cond")
-def cond(x: Any, p: Any = None) -> Tensor:
+def cond(x: Numbers, p: Array | None = None) -> Tensor:
     """Return the condition number in a norm, inf for a singular matrix.
 
     ∂x: those of |x|·|x⁻¹|, for p None or ±2 of the ratio of singular values; 0 where it is inf.
@@ -262,7 +262,9 @@ def cond(x: Any, p: Any = None) -> Tensor:
 
 
 @implements(np.linalg.matrix_rank)
-def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:  # noqa: N803  # NumPy's name
+def matrix_rank(
+    A: Any, tol: Array | None = None, hermitian: bool = False, *, rtol: Array | None = None
+) -> Array:  # noqa: N803  # NumPy's name
     """Count the singular values above a limit.  No gradient: it is read from the values."""
     A, tol, rtol = (t.data if isinstance(t, Tensor) else t for t in (A, tol, rtol))
     return np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol)

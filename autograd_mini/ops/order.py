@@ -17,7 +17,7 @@ from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from .checks import axes_of, axis_of, demand
+from .checks import axes_of, axis_of, demand, implements_by_name
 from .conversion import astype
 from .indexing import getitem_function
 from .rearranging import take_along_axis
@@ -26,7 +26,7 @@ from .selection import where as chosen
 from .statistics import weights_over
 
 
-def _along(a: object, axis: int | None) -> tuple[Any, int]:
+def _along(a: object, axis: int | None) -> tuple[Array, int]:
     """Return a tensor, flattened for None, and the axis."""
     x = subject(a)
     return (np.ravel(x), 0) if axis is None else (x, axis_of("sort", x, axis))
@@ -35,7 +35,7 @@ def _along(a: object, axis: int | None) -> tuple[Any, int]:
 @implements(np.sort)
 def sort(
     a: Numbers, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
-) -> Any:
+) -> Array:
     """Sort along an axis.  ∂x: g, each element's own."""
     x, axis = _along(a, axis)
     return take_along_axis(x, np.argsort(x, axis, kind, order, stable=stable), axis)
@@ -60,7 +60,7 @@ ALPHA_BETA = {
 """Hyndman and Fan, Sample quantiles in statistical packages (1996), types 4 to 9 without 7."""
 
 
-def _round_up_strictly(v: Any, at_integers: Any) -> Any:
+def _round_up_strictly(v: Array, at_integers: Array) -> Array:
     """Round up; use another value where the number is already an integer."""
     return chosen(v == np.floor(v), at_integers, np.ceil(v))
 
@@ -81,7 +81,7 @@ PICKING = {"lower", "higher", "nearest", "inverted_cdf", "closest_observation"}
 """Methods whose quantiles are elements, which are not blended."""
 
 
-def position(method: str, n: Any, q: Any) -> Any:
+def position(method: str, n: int, q: Array) -> Array:
     """Return where among n sorted elements the quantile q lies, between 0 and n − 1.
 
     Raises:
@@ -100,7 +100,7 @@ def position(method: str, n: Any, q: Any) -> Any:
     return v if method == "linear" else np.clip(v, 0, n - 1)  # whose bounds have the slope 0
 
 
-def _rows_of(x: Array, axes: tuple[int, ...]) -> Any:
+def _rows_of(x: Array, axes: tuple[int, ...]) -> Array:
     """Return x with the axes that are reduced as one, the last."""
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     moved = x if kept + axes == tuple(range(x.ndim)) else np.transpose(x, kept + axes)
@@ -138,7 +138,7 @@ def _probabilities(name: str, q: Any, highest: int) -> Any:
     return q if highest == 1 else q / highest
 
 
-def _weighted_places(weights: Any, q: Any) -> Any:
+def _weighted_places(weights: Array, q: Array) -> Array:
     """Return the first places at which the share of the weights so far reaches q."""
     sums = np.cumsum(weights, -1, np.float64)
     share = sums / sums[..., -1:]
@@ -172,7 +172,7 @@ def _blend_neighbours(rows: Array, v: Array, dtype: object) -> Any:
     return chosen(share == 0, below, between)
 
 
-def _slope_at(rows: Any, low: Any, share: Tensor, below: Tensor) -> Tensor:
+def _slope_at(rows: Array, low: Array, share: Tensor, below: Tensor) -> Tensor:
     """Return how much sorted rows rise behind the place `low`.
 
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
@@ -193,14 +193,14 @@ def _slope_at(rows: Any, low: Any, share: Tensor, below: Tensor) -> Tensor:
 
 def _quantiles(
     name: str,
-    a: object,
-    q: Any,
+    a: Numbers,
+    q: Array | float,
     axis: Axis,
-    method: str,
-    keepdims: bool,
-    weights: object,
     ignore: bool,
-) -> Any:
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: Numbers | None = None,
+) -> Array:
     """Compute quantiles over axes; their own axes come first.
 
     Raises:
@@ -240,13 +240,13 @@ def _quantiles(
         rows = sort(rows) if isinstance(v, Tensor) else _partition_around(rows, v)
     y = _take_last_axis(rows, v) if method in PICKING else _blend_neighbours(rows, v, dtype)
     y = y if ignore else _not_a_number(rows, y)
-    shape = _reduced_shape(x, axes, keepdims)
+    shape = _reduced_shape(x, axes, bool(keepdims))
     if not np.ndim(q):
         return np.reshape(y, shape)
     return np.reshape(np.moveaxis(y, -1, 0), (*np.shape(q), *shape))
 
 
-def _partition_around(rows: Any, v: Any) -> Any:
+def _partition_around(rows: Array, v: Array) -> Array:
     """Sort just enough for the elements around positions v, and the last, to be in their places."""
     around = {int(i) for i in (*np.floor(v).ravel(), *np.ceil(v).ravel(), rows.shape[-1] - 1)}
     return partition(rows, sorted(around), -1)
@@ -256,21 +256,12 @@ def _quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> A
     """Make one of NumPy's quantile functions and enter it in the table."""
     name = function.__name__
 
-    @implements(function)
+    @implements_by_name(function)
     @scope(name)
     def quantile(
-        a: Numbers,
-        q: Numbers,
-        axis: Axis = None,
-        out: None = None,
-        overwrite_input: bool = False,
-        method: str = "linear",
-        keepdims: bool = False,
-        *,
-        weights: Numbers | None = None,
-    ) -> Tensor:
-        chances = _probabilities(name, q, highest)
-        return _quantiles(name, a, chances, axis, method, bool(keepdims), weights, ignore)
+        a: Numbers, q: Numbers, axis: Axis = None, overwrite_input: bool = False, **given: Any
+    ) -> Array:
+        return _quantiles(name, a, _probabilities(name, q, highest), axis, ignore, **given)
 
     quantile.__name__, quantile.__doc__ = name, doc
     return quantile
@@ -288,15 +279,11 @@ nanpercentile = _quantile_function(
 )
 
 
-@implements(np.median)
+@implements_by_name(np.median)
 @scope("median")
 def median(
-    a: Numbers,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    keepdims: bool = False,
-) -> Any:
+    a: Numbers, axis: Axis = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Array:
     """Take the middle element over axes, the mean of the two if their number is even.
 
     ∂x: g at the middle element, ½ each at two.
@@ -313,20 +300,16 @@ def median(
     return np.reshape(_not_a_number(rows, y), _reduced_shape(x, axes, bool(keepdims)))
 
 
-@implements(np.nanmedian)
+@implements_by_name(np.nanmedian)
 @scope("nanmedian")
 def nanmedian(
-    a: Numbers,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    keepdims: bool = False,
-) -> Tensor:
+    a: Numbers, axis: Axis = None, overwrite_input: bool = False, keepdims: bool = False
+) -> Array:
     """Take the median along axes, ignoring NaN; NaN where no number is left.
 
     ∂x: g at the middle element, ½ each at two.
     """
     x = subject(a)
     if x.dtype.kind != "f" or not x.size:
-        return median(x, axis, None, False, keepdims)
-    return _quantiles("nanmedian", x, 0.5, axis, "linear", bool(keepdims), None, True)
+        return median(x, axis, keepdims=keepdims)
+    return _quantiles("nanmedian", x, 0.5, axis, True, keepdims=keepdims)

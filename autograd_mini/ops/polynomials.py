@@ -14,7 +14,7 @@ from ..core.record import scope, value_of
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, GradientError, OperandError, ShapeError
 from .conversion import astype
-from .products import convolve, tensor_like
+from .products import convolve, floating, tensor_like
 
 
 def read_values(x: Numbers) -> Any:
@@ -23,7 +23,7 @@ def read_values(x: Numbers) -> Any:
 
 
 @implements(np.real_if_close)
-def real_if_close(a: Numbers, tol: float = 100) -> Any:
+def real_if_close(a: Numbers, tol: float = 100) -> Array:
     """Return the real part if all imaginary parts are nearly 0, which is seen from the values.
 
     ∂a: g.
@@ -36,7 +36,7 @@ def real_if_close(a: Numbers, tol: float = 100) -> Any:
 
 
 @implements(np.sort_complex)
-def sort_complex(a: Any) -> Any:
+def sort_complex(a: Numbers) -> Array:
     """Sort by real, then imaginary parts, and make it complex.  ∂a: g follows the elements."""
     x = np.sort(tensor_like(a))
     if x.dtype.kind == "c":
@@ -78,7 +78,7 @@ def polyval(p: Any, x: Numbers) -> Array:
 
 @implements(np.polyder)
 @scope("polyder")
-def polyder(p: Any, m: int = 1) -> Any:
+def polyder(p: Array, m: int = 1) -> Array:
     """Differentiate a polynomial m times.  ∂p: g times the powers."""
     p, times = coefficients("polyder", p), _order_of("polyder", m)
     for _ in range(times):
@@ -113,7 +113,7 @@ def _order_of(name: str, m: int) -> int:
     return times
 
 
-def _pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
+def _pad_shorter(a: Array, b: Array) -> tuple[Array, Array]:
     """Fill up the shorter polynomial with zeros in front."""
     missing = a.size - b.size
     if missing > 0:
@@ -122,21 +122,21 @@ def _pad_shorter(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 @implements(np.polyadd)
-def polyadd(a1: object, a2: object) -> Any:
+def polyadd(a1: object, a2: object) -> Array:
     """Add polynomials.  ∂: the part of g of the same powers."""
     a, b = _pad_shorter(coefficients("polyadd", a1), coefficients("polyadd", a2))
     return a + b
 
 
 @implements(np.polysub)
-def polysub(a1: object, a2: object) -> Any:
+def polysub(a1: object, a2: object) -> Array:
     """Subtract polynomials.  ∂: the part of g of the same powers, negative for the second."""
     a, b = _pad_shorter(coefficients("polysub", a1), coefficients("polysub", a2))
     return a - b
 
 
 @implements(np.polymul)
-def polymul(a1: object, a2: object) -> Any:
+def polymul(a1: object, a2: object) -> Array:
     """Multiply polynomials.  ∂: the convolution of g with the other one, reversed.
 
     Leading zeros are cut off, so that the values are looked at.
@@ -146,7 +146,7 @@ def polymul(a1: object, a2: object) -> Any:
     )
 
 
-def trim_zeros(p: Any) -> Any:
+def trim_zeros(p: Array) -> Array:
     """Cut off leading zeros, as NumPy's polynomials do; 0 keeps one."""
     found = np.flatnonzero(read_values(p))
     start = int(found[0]) if found.size else p.size - 1
@@ -155,7 +155,7 @@ def trim_zeros(p: Any) -> Any:
 
 @implements(np.polydiv)
 @scope("polydiv")
-def polydiv(u: Any, v: Any) -> tuple[object, object]:
+def polydiv(u: Array, v: Array) -> tuple[object, object]:
     """Return quotient and remainder of polynomials.  ∂: as of the long division, step by step.
 
     Leading zeros of the remainder are cut off as in NumPy, so that its values are looked at.
@@ -176,7 +176,7 @@ def polydiv(u: Any, v: Any) -> tuple[object, object]:
 
 
 @implements(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
+def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
     """Powers of x as columns, N of them, falling by default.  ∂x: n·xⁿ⁻¹·g, summed."""
     x = tensor_like(x)
     if x.ndim != 1:
@@ -259,19 +259,19 @@ def roots(p: Numbers) -> Any:
 @scope("polyfit")
 def polyfit(
     x: Any,
-    y: Any,
-    deg: Any,
-    rcond: Any = None,
+    y: Numbers,
+    deg: Array,
+    rcond: float | None = None,
     full: bool = False,
     w: object = None,
-    cov: Any = False,
+    cov: Numbers = False,
 ) -> Any:
     """Fit a polynomial by least squares.  ∂y: the transposed pseudo-inverse of the powers of x.
 
     x and the weights carry gradients too. Where the powers are dependent NumPy's warning is given.
     """
-    x, y, order = points(x), points(y), index(deg) + 1
-    w = None if w is None else points(w)
+    x, y, order = floating(x), floating(y), index(deg) + 1
+    w = None if w is None else floating(w)
     _check_points(x, y, order, w)
     lhs, rhs = vander(x, order), y
     if w is not None:
@@ -296,12 +296,6 @@ def polyfit(
             )
         factor = residuals / (x.size - order)
     return fitted, (spread * factor if y.ndim == 1 else spread[:, :, None] * factor)
-
-
-def points(x: Any) -> Any:
-    """Return coordinates in floating point."""
-    x = tensor_like(x)
-    return astype(x, float) if x.dtype.kind in "biu" else x
 
 
 def _check_points(x: Any, y: Any, order: int, w: Any) -> None:

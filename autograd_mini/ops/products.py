@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from operator import index
 from typing import Any
 
@@ -24,22 +25,22 @@ from ..errors import (
     MatrixError,
     OperandError,
     ShapeError,
-    UnsupportedError,
 )
-from .checks import axis_of, places_of
+from .checks import axis_of, places_of, refuse_out, whole_number
+from .conversion import astype
 from .elementwise import multiply
 from .selection import where
-from .shapes import reshape, reshape_function
+from .shapes import moveaxis, reshape, reshape_function
 
 
-def conjugate_if_complex(x: Any) -> Any:
+def conjugate_if_complex(x: Array) -> Any:
     """Return the complex conjugate, or real numbers as they are."""
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 @implements(np.tensordot, np.linalg.tensordot)
 @scope("tensordot")
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(a: Any, b: Any, axes: Numbers = 2) -> Array:
     """Sum products over axes of both: the last n of a and first n of b, or two lists of them.
 
     ∂a: g and b, summed over b's other axes  ∂b: a and g, summed over a's other axes.
@@ -86,7 +87,7 @@ def _summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int,
     return left, right
 
 
-def _as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
+def _as_matrix(x: Array, order: tuple[int, ...], shape: tuple[int, int]) -> Array:
     """Put axes in order and merge them to rows and columns."""
     if order != tuple(range(x.ndim)):
         x = np.transpose(x, order)
@@ -94,7 +95,7 @@ def _as_matrix(x: Any, order: tuple[int, ...], shape: tuple[int, int]) -> Any:
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any, /) -> Tensor:
+def inner(a: Array, b: Array, /) -> Tensor:
     """Sum products over the last axes of both.  ∂a: g·b  ∂b: gᵀ·a."""
     a, b = tensor_like(a), tensor_like(b)
     if not a.ndim or not b.ndim:
@@ -116,17 +117,17 @@ def vdot(a: Numbers, b: Numbers, /) -> Tensor:
 
 
 @implements(np.vecdot, np.linalg.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+def vecdot(x1: Numbers, x2: Numbers, /, *, axis: int = -1) -> Tensor:
     """Sum ā·b over an axis of stacks of vectors.  ∂a: g·b, conjugated  ∂b: g·ā."""
     a, b = tensor_like(x1), tensor_like(x2)
     if axis != -1:
-        a, b = (np.moveaxis(x, axis_of("vecdot", x, axis), -1) for x in (a, b))
+        a, b = (moveaxis(x, axis_of("vecdot", x, axis), -1) for x in (a, b))
     _check_vectors("vecdot", a, b)
     return matmul(conjugate_if_complex(a)[..., None, :], b[..., :, None])[..., 0, 0]
 
 
 @implements(*numpy_functions("matvec"))  # NumPy 2.2
-def matvec(x1: Numbers, x2: Numbers, /) -> Any:
+def matvec(x1: Numbers, x2: Numbers, /) -> Array:
     """Multiply stacks of matrices by stacks of vectors.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = tensor_like(x1), tensor_like(x2)
     _check_vectors("matvec", b)
@@ -134,14 +135,14 @@ def matvec(x1: Numbers, x2: Numbers, /) -> Any:
 
 
 @implements(*numpy_functions("vecmat"))  # NumPy 2.2
-def vecmat(x1: Any, x2: Any, /) -> Any:
+def vecmat(x1: Numbers, x2: Numbers, /) -> Array:
     """Multiply stacks of conjugated row vectors by stacks of matrices.  ∂a: g·bᵀ, conjugated."""
     a, b = tensor_like(x1), tensor_like(x2)
     _check_vectors("vecmat", a)
     return matmul(conjugate_if_complex(a)[..., None, :], b)[..., 0, :]
 
 
-def _check_vectors(name: str, *xs: Any) -> None:
+def _check_vectors(name: str, *xs: Array) -> None:
     """Check that there are vectors to multiply.
 
     Raises:
@@ -155,7 +156,7 @@ def _check_vectors(name: str, *xs: Any) -> None:
 
 @implements(np.kron)
 @scope("kron")
-def kron(a: Any, b: Any) -> Any:
+def kron(a: Array, b: Array) -> Array:
     """Put a copy of b, times aᵢ, in the place of each aᵢ.  ∂aᵢ: Σ b·g in its place  ∂b: Σ aᵢ·g."""
     a, b = tensor_like(a), tensor_like(b)
     ndim = max(a.ndim, b.ndim)
@@ -174,7 +175,7 @@ def kron(a: Any, b: Any) -> Any:
 @scope("cross")
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Any:
+) -> Array:
     """Vector product along axes of length 3, or 2 where NumPy has it.  ∂a: b × g  ∂b: g × a."""
     a, b = tensor_like(a), tensor_like(b)
     if axis is not None:
@@ -197,12 +198,12 @@ def cross(
     return np.stack(rows, axis=axis_of("cross", rows[0], axisc, 1))
 
 
-def _in_space(x: Any) -> Any:
+def _in_space(x: Array) -> Array:
     """Give vectors of the plane a third element 0."""
     return x if x.shape[-1] == 3 else np.concatenate([x, np.zeros_like(x[..., :1])], axis=-1)
 
 
-def rows(x: Any) -> np.ndarray:
+def rows(x: Array) -> np.ndarray:
     """Return a batch of matrices as one tall matrix; sizes written out, as −1 fails for size 0."""
     return np.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
@@ -254,20 +255,26 @@ matmul = multilinear(
 table[np.matmul] = table[np.linalg.matmul] = matmul.call
 
 
-def tensor_like(x: Numbers) -> Any:
+def tensor_like(x: object) -> Array:
     """Return an operand that has a shape: a plain number becomes a NumPy one, as NumPy does.
 
     So does what stands for a number in a trace.
     """
-    x = check_operand(x)
+    given = check_operand(x)
     trace = tracing.get()
-    if trace is not None and type(x) is Tensor and trace.is_number(x):
-        return reshape(x, shape=())
-    return x if hasattr(x, "dtype") else np.asarray(x)[()]
+    if trace is not None and type(given) is Tensor and trace.is_number(given):
+        return reshape(given, shape=())
+    return given if hasattr(given, "dtype") else np.asarray(given)[()]
+
+
+def floating(value: object) -> Array:
+    """Return an operand in floating point: integers and booleans in float64."""
+    x = tensor_like(value)
+    return astype(x, np.float64) if x.dtype.kind in "biu" else x
 
 
 @implements(np.dot)
-def dot(a: Any, b: Any, out: None = None) -> Tensor:
+def dot(a: Array, b: Any, out: None = None) -> Tensor:
     """Product over a's last axis and b's last but one, or its only one.  ∂a: g·bᵀ  ∂b: aᵀ·g."""
     a, b = check_operand(a), check_operand(b)
     if not np.ndim(a) or not np.ndim(b):  # a plain number is a NumPy one here, as in np.dot
@@ -312,7 +319,7 @@ convolve_: Primitive = multilinear(
 )
 
 
-def _sequence(name: str, x: Any) -> Any:
+def _sequence(name: str, x: Array) -> Array:
     """Return an operand that has one axis and some elements.
 
     Raises:
@@ -324,7 +331,7 @@ def _sequence(name: str, x: Any) -> Any:
     return x
 
 
-def middle(full: Any, long: int, short: int) -> Any:
+def middle(full: Array, long: int, short: int) -> Any:
     """Return the part of a full convolution where NumPy's mode "same" lies."""
     start = (short - 1) // 2
     return full[start : start + long]
@@ -346,7 +353,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
 
 
 @implements(np.correlate)
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
     """Sum aₖ₊ᵢ·v̄ᵢ for each k: the convolution with the reversed v.  ∂a: g ∗ v  ∂v: g ∗ a."""
     _check_mode("correlate", mode)
     a, v = _sequence("correlate", a), conjugate_if_complex(_sequence("correlate", v))
@@ -367,7 +374,7 @@ def _check_mode(name: str, mode: str) -> None:
 
 @implements(np.linalg.matrix_power)
 @scope("matrix_power")
-def matrix_power(a: Any, n: int) -> Any:
+def matrix_power(a: Array, n: int) -> Any:
     """Multiply each matrix n times with itself, by squaring; of the inverse for a negative n.
 
     ∂x: Σₖ (xᵀ)ᵏ·g·(xᵀ)ⁿ⁻¹⁻ᵏ; 0 for n = 0, the identity.
@@ -375,10 +382,7 @@ def matrix_power(a: Any, n: int) -> Any:
     a = check_operand(a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise MatrixError(f"matrix_power: expected square matrices, got the shape {a.shape}")
-    try:
-        n = index(n)
-    except TypeError as error:
-        raise OperandError(f"matrix_power: the exponent must be an integer, got {n!r}") from error
+    n = whole_number(n, "matrix_power: the exponent must be an integer, got {!r}", OperandError)
     if n == 0:
         return where(np.zeros((1, 1), bool), a, np.eye(a.shape[-1], dtype=a.dtype))
     if n < 0:
@@ -417,13 +421,12 @@ def _cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
 
 @implements(np.linalg.multi_dot)
 @scope("multi_dot")
-def multi_dot(arrays: Any, *, out: None = None) -> Any:
+def multi_dot(arrays: Sequence[Numbers], *, out: None = None) -> Array:
     """Multiply matrices in the cheapest order; the first and last may be vectors.
 
     ∂xᵢ: (the product before)ᵀ·g·(the product behind)ᵀ.
     """
-    if out is not None:
-        raise UnsupportedError("multi_dot: out= is not recorded; write y = np.linalg.multi_dot(…)")
+    refuse_out("linalg.multi_dot", out)
     parts = [check_operand(a) for a in arrays]
     if len(parts) < 2:
         raise ArgumentError(f"multi_dot: expected two matrices or more, got {len(parts)}")
@@ -437,7 +440,7 @@ def multi_dot(arrays: Any, *, out: None = None) -> Any:
     inner = [part.shape[0] for part in parts[1:]]
     cut = _cheapest([rows, *inner, 1 if parts[-1].ndim == 1 else parts[-1].shape[1]])
 
-    def product(i: int, j: int) -> Any:
+    def product(i: int, j: int) -> Array:
         k = cut.get((i, j))
         return parts[i] if k is None else matmul(product(i, k), product(k + 1, j))
 

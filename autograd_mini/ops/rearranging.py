@@ -18,7 +18,7 @@ from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, IndexingError, OperandError, ShapeError
-from .checks import axes_of, axis_of, demand, is_scalar_axis, places_of
+from .checks import axes_of, axis_of, demand, flatten_without_axis, places_of
 from .conversion import convert_operand
 from .indexing import ARRAY, getitem_function, scatter
 from .reductions import subject
@@ -35,9 +35,7 @@ def take(
     ∂a: g added where each element came from.
     """
     a = check_operand(a)
-    if axis is None or is_scalar_axis(a, axis):
-        a, axis = np.ravel(a), 0
-    axis = axis_of("take", a, axis)
+    a, axis = flatten_without_axis("take", a, axis)
     indices = _wrap_indices(
         indices if isinstance(indices, Tensor) else plain_array(indices), a, axis, mode
     )
@@ -93,15 +91,13 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(a: Any, repeats: Array, axis: int | None = None) -> Any:
     """Repeat each element, or each slice along an axis.  ∂a: g summed over the repeats.
 
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
     """
     a = check_operand(a)
-    if axis is None or is_scalar_axis(a, axis):
-        a, axis = np.ravel(a), 0
-    axis = axis_of("repeat", a, axis)
+    a, axis = flatten_without_axis("repeat", a, axis)
     counts = read_value(repeats, "np.repeat") if isinstance(repeats, Tensor) else repeats
     try:
         places = np.repeat(np.arange(a.shape[axis]), counts)
@@ -123,9 +119,7 @@ def compress(condition: Numbers, a: Numbers, axis: int | None = None, out: None 
     """
     a = check_operand(a)
     a = a if isinstance(a, Tensor) else plain_array(a)
-    if axis is None or is_scalar_axis(a, axis):
-        a, axis = np.ravel(a), 0
-    axis = axis_of("compress", a, axis)
+    a, axis = flatten_without_axis("compress", a, axis)
     holds = condition if isinstance(condition, Tensor) else plain_array(condition)
     if holds.ndim != 1:
         raise ShapeError(f"compress: the condition has one axis, got the shape {holds.shape}")
@@ -148,7 +142,7 @@ def extract(condition: Numbers, arr: Numbers) -> Tensor:
 
 
 @implements(np.bincount)
-def bincount(x: object, /, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(x: object, /, weights: Array | None = None, minlength: int = 0) -> Any:
     """Count each number, or add up its weights.  ∂weights: g at the number.
 
     The result's length depends on the numbers, so a tensor of them is read.
@@ -216,7 +210,7 @@ def plain_value(name: str, value: Numbers) -> Any:
 
 
 @implements(np.roll)
-def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+def roll(a: Array, shift: Array, axis: int | None = None) -> Any:
     """Move elements along axes, or along all of them in order.  ∂x: g rolled back."""
     a, shift = subject(a), plain_value("np.roll", shift)
     if axis is None:
@@ -231,7 +225,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @implements(np.flip)
-def flip(m: Any, axis: Axis = None) -> Any:
+def flip(m: Array, axis: Axis = None) -> Any:
     """Reverse the order along axes, by default all.  ∂x: g reversed."""
     m = subject(m)
     chosen = axes_of("flip", m, axis)
@@ -292,7 +286,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 @implements(np.tile)
 @scope("tile")
-def tile(A: Numbers, reps: Any) -> Any:  # noqa: N803  # NumPy's name
+def tile(A: Numbers, reps: Array) -> Any:  # noqa: N803  # NumPy's name
     """Repeat the whole along axes, new ones in front.  ∂x: g summed over the repeats."""
     x = subject(A)
     reps = plain_value("np.tile", reps)
@@ -307,7 +301,7 @@ def tile(A: Numbers, reps: Any) -> Any:  # noqa: N803  # NumPy's name
 
 @implements(np.resize)
 @scope("resize")
-def resize(a: Numbers, new_shape: Any) -> Any:
+def resize(a: Numbers, new_shape: Array) -> Any:
     """Fill a shape with the elements in order, again from the first.  ∂x: g summed over repeats.
 
     Raises:
@@ -324,7 +318,7 @@ def resize(a: Numbers, new_shape: Any) -> Any:
 
 
 @implements(np.append)
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def append(arr: Array, values: Array, axis: int | None = None) -> Any:
     """Join values at the end of an axis, or both flattened.  ∂arr, ∂values: its part of g."""
     arr, values = subject(arr), subject(values)
     if axis is None:
@@ -415,7 +409,7 @@ def insert(arr: Numbers, obj: object, values: Numbers, axis: int | None = None) 
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Numbers, trim: str = "fb", axis: Any = None) -> Tensor:
+def trim_zeros(filt: Numbers, trim: str = "fb", axis: int | None = None) -> Tensor:
     """Leave out zeros in front and behind.  ∂x: g at what stays, 0 at the zeros.
 
     The result's shape depends on the values, which are read.

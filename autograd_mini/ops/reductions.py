@@ -14,13 +14,21 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Numbers, as_array
-from ..core.primitive import Primitive, case, general, implements, linear
+from ..core.primitive import Primitive, Rule, case, general, implements, linear
 from ..core.record import check_operand, scope
 from ..core.source_text import Written
 from ..core.table import Axis, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError
-from .checks import axes_of, axis_of, is_scalar_axis, lenient_axes
+from .checks import (
+    axes_of,
+    axis_of,
+    flatten_without_axis,
+    implements_by_name,
+    is_scalar_axis,
+    lenient_axes,
+    without_gradient,
+)
 from .conversion import astype, convert_operand
 from .selection import where as chosen
 from .shapes import broadcast_to, expand_dims
@@ -116,25 +124,18 @@ mean_ = linear(
     params=OVER,
     code=_mean_code,
 )
-max_ = general(
-    np.maximum.reduce,
-    "max",
-    "Largest over axes.  ∂x: g at the largest, split evenly among ties",
-    name="max",
-    vjp=(_share_among_ties,),
-    samples=SAMPLES,
-    params=OVER,
-    distinct=True,
-)
-min_ = general(
-    np.minimum.reduce,
-    "min",
-    "Smallest over axes.  ∂x: g at the smallest, split evenly among ties",
-    name="min",
-    vjp=(_share_among_ties,),
-    samples=SAMPLES,
-    params=OVER,
-    distinct=True,
+max_, min_ = (
+    general(
+        ufunc.reduce,
+        name,
+        f"{size} over axes.  ∂x: g at the {size.lower()}, split evenly among ties",
+        name=name,
+        vjp=(_share_among_ties,),
+        samples=SAMPLES,
+        params=OVER,
+        distinct=True,
+    )
+    for ufunc, name, size in ((np.maximum, "max", "Largest"), (np.minimum, "min", "Smallest"))
 )
 prod_ = general(
     np.multiply.reduce,
@@ -147,7 +148,7 @@ prod_ = general(
 )
 
 
-def subject(a: object, dtype: object = None) -> Any:
+def subject(a: object, dtype: object = None) -> Array:
     """Return the operand of a reduction as a tensor or array, in the requested dtype."""
     x = a if isinstance(a, Tensor) else as_array(a)
     return x if dtype is None else astype(x, dtype)
@@ -200,9 +201,9 @@ def reduction(primitive: Primitive, function: object, combined: Any, neutral: in
 
     @implements(function)
     def reduce(
-        a: Any,
+        a: Array,
         axis: Axis = None,
-        dtype: Any = None,
+        dtype: Numbers | None = None,
         out: None = None,
         keepdims: bool = False,
         initial: Any = None,
@@ -249,7 +250,7 @@ def extreme(primitive: Primitive, combined: Any, *functions: object) -> Any:
 
     @implements(*functions)
     def reduce(
-        a: Any,
+        a: Array,
         axis: Axis = None,
         out: None = None,
         keepdims: bool = False,
@@ -348,11 +349,9 @@ def running(primitive: Primitive, function: object) -> Any:
     def reduce(
         a: Numbers, axis: int | None = None, dtype: object = None, out: None = None
     ) -> Tensor:
-        x = a if isinstance(a, Tensor) else as_array(a)
-        x = x if dtype is None else astype(x, dtype)
-        if axis is None or is_scalar_axis(x, axis):
-            x, axis = np.ravel(x), 0
-        return primitive(x, axis=axis_of(primitive.name, x, axis))
+        x = subject(a, dtype)
+        x, axis = flatten_without_axis(primitive.name, x, axis)
+        return primitive(x, axis=axis)
 
     reduce.__name__, reduce.__doc__ = primitive.name, primitive.doc
     return reduce
@@ -373,20 +372,17 @@ def _place_forward(x: np.ndarray, *, extreme: str, latest: bool, axis: int) -> n
         new = best[(slice(None),) * axis + (slice(1, None),)]
         old = best[(slice(None),) * axis + (slice(None, -1),)]
         shown = np.zeros(x.shape, bool)
-        shown[(slice(None),) * axis + (slice(1, None),)] = (new != old) & ~(
-            (new != new) & (old != old)
-        )
+        both_nan = (new != new) & (old != old)
+        shown[(slice(None),) * axis + (slice(1, None),)] = (new != old) & ~both_nan
     places = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return np.maximum.accumulate(np.where(shown, places, 0), axis=axis)
 
 
-running_place = general(
+running_place = without_gradient(
     _place_forward,
     "running place",
     "Where the extreme so far along an axis stands.  No gradient",
     name="running_place",
-    vjp=None,
-    samples=(),
     params=("extreme", "latest", "axis"),
 )
 
@@ -398,11 +394,10 @@ def running_extreme(a: object, axis: int = 0, *, extreme: str = "maximum") -> Te
     ∂x: the g of each output at the element that it shows; of equal ones half at the first and half
     at the last.
     """
-    x = a if isinstance(a, Tensor) else as_array(a)
+    x: Any = subject(a)
     axis = axis_of(f"{extreme}.accumulate", x, axis)
-    first, last = (
-        running_place(x, extreme=extreme, latest=end, axis=axis) for end in (False, True)
-    )
+    first = running_place(x, extreme=extreme, latest=False, axis=axis)
+    last = running_place(x, extreme=extreme, latest=True, axis=axis)
     shown = np.take_along_axis(x, last, axis)
     return chosen(first == last, shown, 0.5 * np.take_along_axis(x, first, axis) + 0.5 * shown)
 
@@ -420,142 +415,103 @@ def _fill_nan(x: Any, value: float) -> Any:
     return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
 
 
-def _ignoring(function: Any, of: object, neutral: int) -> Any:
+def _ignoring(function: Callable[..., object], of: Rule, neutral: int, doc: str) -> Rule:
     """Make the function that sums or multiplies the elements that are not NaN."""
 
-    @implements(function)
+    @implements_by_name(function)
     @scope(function.__name__)
-    def reduce(
-        a: Any,
-        axis: Axis = None,
-        dtype: Any = None,
-        out: None = None,
-        keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
-    ) -> Tensor:
-        given = {"keepdims": keepdims, "initial": initial, "where": where}
-        return table[of](_fill_nan(subject(a), neutral), axis, dtype, **given)
+    def reduce(a: Numbers, **given: object) -> Array:
+        return of(_fill_nan(subject(a), neutral), **given)
 
-    reduce.__name__ = function.__name__
+    reduce.__name__, reduce.__doc__ = function.__name__, doc
     return reduce
 
 
-nansum = _ignoring(np.nansum, np.sum, 0)
-nansum.__doc__ = "Sum non-NaN elements over axes.  ∂x: g repeated, 0 at NaN."
-nanprod = _ignoring(np.nanprod, np.prod, 1)
-nanprod.__doc__ = "Multiply non-NaN elements over axes.  ∂xᵢ: the product of the others, 0 at NaN."
+nansum = _ignoring(np.nansum, sum, 0, "Sum non-NaN elements over axes.  ∂x: g repeated, 0 at NaN.")
+nanprod = _ignoring(
+    np.nanprod,
+    prod,
+    1,
+    "Multiply non-NaN elements over axes.  ∂xᵢ: the product of the others, 0 at NaN.",
+)
+nancumsum = _ignoring(
+    np.nancumsum,
+    cumsum,
+    0,
+    "Sum so far, NaN counting as 0.  ∂x: the running sum of g from the end, 0 at NaN.",
+)
+nancumprod = _ignoring(
+    np.nancumprod, cumprod, 1, "Product so far, NaN counting as 1.  ∂x: as cumprod, 0 at NaN."
+)
 
 
-@implements(np.nancumsum)
-@scope("nancumsum")
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """Sum so far, NaN counting as 0.  ∂x: the running sum of g from the end, 0 at NaN."""
-    return np.cumsum(_fill_nan(subject(a), 0), axis, dtype)
+def _axis_of_numbers(x: Array, axis: Axis) -> Axis:
+    """Return the axis; none for the axis 0 or −1 of a 0-d value that may be NaN."""
+    return () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
 
 
-@implements(np.nancumprod)
-@scope("nancumprod")
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """Product so far, NaN counting as 1.  ∂x: as cumprod, 0 at NaN."""
-    return np.cumprod(_fill_nan(subject(a), 1), axis, dtype)
-
-
-@implements(np.nanmean)
+@implements_by_name(np.nanmean)
 @scope("nanmean")
-def nanmean(
-    a: Numbers,
-    axis: Axis = None,
-    dtype: object = None,
-    out: None = None,
-    keepdims: bool = False,
-    *,
-    where: object = True,
-) -> Tensor:
+def nanmean(a: Numbers, axis: Axis = None, where: Numbers = True, **given: object) -> Array:
     """Compute the mean of the non-NaN elements.  ∂x: g/n, 0 at NaN."""
     x = subject(a)
-    axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
-    return table[np.mean](x, axis, dtype, None, keepdims, where=numbers(x, where))
+    return mean(x, _axis_of_numbers(x, axis), where=numbers(x, where), **given)
 
 
-def _extreme_of_numbers(
-    name: str,
-    of: Callable[..., object],
-    a: object,
-    axis: Axis,
-    keepdims: bool,
-    initial: float | None,
-    where: bool,
-    worst: float,
-) -> Any:
-    """Take the largest or smallest number, ignoring NaN; NaN where all are NaN."""
-    x = subject(a)
-    if x.dtype.kind in "biu":
-        return of(x, axis, None, keepdims, initial, where)
-    if initial is None and where is True:
-        axes = lenient_axes(name, x, axis)
-        y = of(_fill_nan(x, worst), axes, None, keepdims)
-        return chosen(
-            count_elements(x, numbers(x), axes, bool(keepdims)) == 0, x.dtype.type(np.nan), y
-        )
-    return of(x, axis, None, keepdims, initial, numbers(x, where))
+def _extreme_of_numbers(function: Callable[..., object], of: Rule, worst: float, doc: str) -> Rule:
+    """Make the function of the largest or smallest number, ignoring NaN; NaN where all are NaN."""
+    name = function.__name__
 
-
-@implements(np.nanmax)
-@scope("nanmax")
-def nanmax(
-    a: object,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Tensor:
-    """Take the largest non-NaN element.  ∂x: g at the largest, split evenly among ties."""
-    return _extreme_of_numbers("nanmax", max, a, axis, keepdims, initial, where, -np.inf)
-
-
-@implements(np.nanmin)
-@scope("nanmin")
-def nanmin(
-    a: object,
-    axis: Axis = None,
-    out: None = None,
-    keepdims: bool = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Tensor:
-    """Take the smallest non-NaN element.  ∂x: g at the smallest, split evenly among ties."""
-    return _extreme_of_numbers("nanmin", min, a, axis, keepdims, initial, where, np.inf)
-
-
-def _spread_of_numbers(function: Any, of: object, doc: str) -> Any:
-    """Make the variance or standard deviation that ignores NaN."""
-
-    @implements(function)
-    @scope(function.__name__)
+    @implements_by_name(function)
+    @scope(name)
     def reduce(
-        a: Any,
+        a: Numbers,
         axis: Axis = None,
-        dtype: Any = None,
-        out: None = None,
-        ddof: float = 0,
         keepdims: bool = False,
-        *,
-        where: Any = True,
-        mean: Any = None,
-        correction: float | None = None,
-    ) -> Tensor:
+        where: Numbers = True,
+        **rest: object,
+    ) -> Array:
         x = subject(a)
-        axis = () if x.dtype.kind in "fc" and is_scalar_axis(x, axis) else axis
-        mask = numbers(x, where)
-        given = {"where": mask, "mean": mean, "correction": correction}
-        y = table[of](x, axis, dtype, None, ddof, keepdims, **given)
-        n = count_elements(x, mask, axes_of(function.__name__, x, axis), bool(keepdims))
+        if x.dtype.kind in "biu":
+            return of(x, axis, None, keepdims, where=where, **rest)
+        if rest.get("initial") is None and where is True:
+            axes = lenient_axes(name, x, axis)
+            y = of(_fill_nan(x, worst), axes, None, keepdims)
+            none = count_elements(x, numbers(x), axes, bool(keepdims)) == 0
+            return chosen(none, x.dtype.type(np.nan), y)
+        return of(x, axis, None, keepdims, where=numbers(x, where), **rest)
+
+    reduce.__name__, reduce.__doc__ = name, doc
+    return reduce
+
+
+EVENLY = "split evenly among ties."
+nanmax = _extreme_of_numbers(
+    np.nanmax, max, -np.inf, f"Take the largest non-NaN element.  ∂x: g at the largest, {EVENLY}"
+)
+nanmin = _extreme_of_numbers(
+    np.nanmin, min, np.inf, f"Take the smallest non-NaN element.  ∂x: g at the smallest, {EVENLY}"
+)
+
+
+def _spread_of_numbers(function: Callable[..., object], of: object, doc: str) -> Rule:
+    """Make the variance or standard deviation that ignores NaN."""
+    name = function.__name__
+
+    @implements_by_name(function)
+    @scope(name)
+    def reduce(
+        a: Numbers, axis: Axis = None, ddof: float = 0, where: Numbers = True, **given: object
+    ) -> Array:
+        x = subject(a)
+        axis, mask = _axis_of_numbers(x, axis), numbers(x, where)
+        y = table[of](x, axis, ddof=ddof, where=mask, **given)
+        n = count_elements(x, mask, axes_of(name, x, axis), bool(given.get("keepdims")))
+        correction = given.get("correction")
         few = n <= (ddof if correction is None else correction)
         return y if few is False else chosen(few, y.dtype.type(np.nan), y)
 
-    reduce.__name__, reduce.__doc__ = function.__name__, doc
+    reduce.__name__, reduce.__doc__ = name, doc
     return reduce
 
 

@@ -5,6 +5,7 @@ The reductions `max` and `min` share ties too, in `reductions`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ where: Primitive = elementwise(
 
 
 @implements(np.where)
-def where_function(condition: Any, *branches: object) -> Any:
+def where_function(condition: Array, *branches: object) -> Any:
     """Choose by condition; with the condition alone, the indices where it holds."""
     if not branches:
         return np.nonzero(condition)
@@ -47,45 +48,45 @@ def _half_at_ties(g: Array, ahead: Array, tied: Array) -> Array:
     return where(ahead, g, where(tied, 0.5 * g, 0))
 
 
-maximum = elementwise(
+def _extreme(
+    function: np.ufunc, symbol: str, doc: str, wins: Callable[[Array, Array], Array]
+) -> Primitive:
+    """Declare the larger or smaller of two operands; `wins(a, b)` tells where a is passed on."""
+    return elementwise(
+        function,
+        symbol,
+        doc,
+        vjp=(
+            lambda g, y, a, b: _half_at_ties(g, wins(a, b), a == b),
+            lambda g, y, a, b: _half_at_ties(g, wins(b, a), a == b),
+        ),
+        kink=lambda a, b: a - b,
+    )
+
+
+maximum = _extreme(
     np.maximum,
     "max",
     "The larger of a and b.  ∂: 1 for the larger, ½ each at a tie",
-    vjp=(
-        lambda g, y, a, b: _half_at_ties(g, a > b, a == b),
-        lambda g, y, a, b: _half_at_ties(g, b > a, a == b),
-    ),
-    kink=lambda a, b: a - b,
+    lambda a, b: a > b,
 )
-minimum = elementwise(
+minimum = _extreme(
     np.minimum,
     "min",
     "The smaller of a and b.  ∂: 1 for the smaller, ½ each at a tie",
-    vjp=(
-        lambda g, y, a, b: _half_at_ties(g, a < b, a == b),
-        lambda g, y, a, b: _half_at_ties(g, b < a, a == b),
-    ),
-    kink=lambda a, b: a - b,
+    lambda a, b: a < b,
 )
-fmax = elementwise(
+fmax = _extreme(
     np.fmax,
     "fmax",
     "The larger of a and b, ignoring NaN.  ∂: as maximum",
-    vjp=(
-        lambda g, y, a, b: _half_at_ties(g, (a > b) | np.isnan(b), a == b),
-        lambda g, y, a, b: _half_at_ties(g, (b > a) | np.isnan(a), a == b),
-    ),
-    kink=lambda a, b: a - b,
+    lambda a, b: (a > b) | np.isnan(b),
 )
-fmin = elementwise(
+fmin = _extreme(
     np.fmin,
     "fmin",
     "The smaller of a and b, ignoring NaN.  ∂: as minimum",
-    vjp=(
-        lambda g, y, a, b: _half_at_ties(g, (a < b) | np.isnan(b), a == b),
-        lambda g, y, a, b: _half_at_ties(g, (b < a) | np.isnan(a), a == b),
-    ),
-    kink=lambda a, b: a - b,
+    lambda a, b: (a < b) | np.isnan(b),
 )
 clip = elementwise(
     np.clip,
@@ -135,7 +136,9 @@ def _limits(dtype: np.dtype[Any]) -> tuple[object, object]:
 
 @implements(np.select)
 @scope("select")
-def select(condlist: Any, choicelist: Any, default: object = 0) -> Any:
+def select(
+    condlist: Sequence[Numbers], choicelist: Sequence[Numbers], default: object = 0
+) -> Array:
     """Choose, place by place, by the first condition that holds.  ∂choice: g where it is chosen.
 
     Raises:

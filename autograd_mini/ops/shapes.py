@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -34,7 +35,7 @@ def _expand_forward(x: Array, *, axis: tuple[int, ...]) -> Array:
     return x.reshape([1 if i in axis else next(sizes) for i in range(x.ndim + len(axis))])
 
 
-def summed_to(x: Any, shape: tuple[int, ...]) -> Any:
+def summed_to(x: Array, shape: tuple[int, ...]) -> Array:
     """Sum the axes along which `shape` would have been repeated to x's shape."""
     extra = x.ndim - len(shape)
     stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
@@ -173,7 +174,7 @@ def reshape_function(
 
 
 @implements(np.ravel)
-def ravel(a: Any, order: str = "C") -> Tensor:
+def ravel(a: Array, order: str = "C") -> Tensor:
     """Return all elements along one axis, for 'K' as they lie in memory.  ∂a: g in a's shape."""
     if order == "K":
         if np.ndim(a) > 1:
@@ -185,7 +186,7 @@ def ravel(a: Any, order: str = "C") -> Tensor:
 
 
 @implements(np.transpose, np.permute_dims)
-def transpose_function(a: Any, axes: Any = None) -> Tensor:
+def transpose_function(a: Array, axes: Sequence[int] | None = None) -> Tensor:
     """Put the axes in another order, by default reversed.  ∂a: g with the order undone."""
     if axes is None:
         axes = range(a.ndim)[::-1]
@@ -202,7 +203,7 @@ def matrix_transpose(x: Numbers, /) -> Tensor:
 
 
 @implements(np.swapaxes)
-def swapaxes(a: Any, axis1: int, axis2: int) -> Tensor:
+def swapaxes(a: Array, axis1: int, axis2: int) -> Tensor:
     """Exchange two axes.  ∂a: g with them exchanged."""
     first, second = axis_of("swapaxes", a, axis1), axis_of("swapaxes", a, axis2)
     order = list(range(a.ndim))
@@ -226,7 +227,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 @implements(np.broadcast_to)
-def broadcast_to_function(array: object, shape: Any, subok: bool = False) -> Array:
+def broadcast_to_function(array: object, shape: Sequence[int] | int, subok: bool = False) -> Array:
     """Repeat along new and length-1 axes to a shape.  ∂array: g summed over the repeats."""
     return broadcast_to(array, shape=tuple(shape) if np.iterable(shape) else (int(shape),))
 
@@ -251,7 +252,7 @@ def broadcast_arrays(*arrays: object, subok: bool = False) -> tuple[object, ...]
 
 
 @implements(np.expand_dims)
-def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Tensor:
+def expand_dims_function(a: Array, axis: int | tuple[int, ...]) -> Tensor:
     """Insert axes of length 1 at these places of the result.  ∂a: g in a's shape."""
     places = axis if isinstance(axis, tuple) else (axis,)
     try:
@@ -263,14 +264,14 @@ def expand_dims_function(a: Any, axis: int | tuple[int, ...]) -> Tensor:
 
 
 @implements(np.squeeze)
-def squeeze_function(a: Any, axis: Axis = None) -> Tensor:
+def squeeze_function(a: Array, axis: Axis = None) -> Tensor:
     """Remove axes of length 1: these, or all of them.  ∂a: g in a's shape."""
     if axis is None:
         return squeeze(a, axis=tuple(i for i, n in enumerate(a.shape) if n == 1))
     return squeeze(a, axis=() if is_scalar_axis(a, axis) else places_of("squeeze", a, axis))
 
 
-def _with_axes(fewest: int, doc: str, function: Any) -> Any:
+def _with_axes(fewest: int, doc: str, function: Callable[..., Array]) -> Any:
     """Make a function that gives tensors some axes at least and enter it in the table."""
 
     @implements(function)
@@ -299,7 +300,7 @@ atleast_3d = _with_axes(3, "Give tensors three axes at least, a vector the middl
 
 @implements(np.meshgrid)
 def meshgrid(
-    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+    *xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy"
 ) -> tuple[object, ...]:
     """Repeat vectors to a grid, one axis each.  ∂xi: g summed over the other axes.
 

@@ -29,6 +29,7 @@ from .matrices import (
     diagonal_of,
     gaps,
     lapack,
+    of_matrices,
     off_diagonal,
     quotient,
     refuse_complex_weights,
@@ -56,7 +57,7 @@ over_values = quotient(
 )
 
 
-def without_rest(name: str, g: Any, q: Any, k: int) -> Any:
+def without_rest(name: str, g: Array, q: Array, k: int) -> Array:
     """Return the cotangent of the first k columns of a unitary matrix, from that of all.
 
     The other columns N span what is left, so they move with the first ones Q: dN = −Q·dQᴴ·N; how
@@ -137,7 +138,7 @@ def _parts_of(h: Tensor, u: np.ndarray, vh: np.ndarray) -> Parts:
     return inner, h @ v - u @ inner, adjoint(u) @ h - inner @ vh
 
 
-def _check_determined_parts(parts: Parts, s: Any, size: object) -> Parts:
+def _check_determined_parts(parts: Parts, s: Array, size: object) -> Parts:
     """Return the parts, which must not turn equal singular values, nor those that are 0."""
     inner, left, right = parts
     zero = vanishing(s, s, s.shape[-1]) == 0
@@ -166,7 +167,7 @@ def _with_weights(parts: Parts, g: Array, u: np.ndarray, s: Array, vh: np.ndarra
     return conj(total + u @ (outer[..., :, None] * right))
 
 
-def _slopes_by_weights(h: Any, y: object, g: object, x: Any) -> Any:
+def _slopes_by_weights(h: Any, y: object, g: object, x: Array) -> Array:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     inner = _check_determined_parts(_parts_of(h, u, vh), s, size_of(h))[0]
@@ -179,7 +180,7 @@ def _slopes_by_matrix(h: Tensor, y: np.ndarray, g: np.ndarray, x: np.ndarray) ->
     return _with_weights(_parts_of(h, u, vh), g, u, s, vh)
 
 
-def _slopes_tangent(ts: Any, y: object, g: Any, x: Any) -> Any:
+def _slopes_tangent(ts: Any, y: object, g: Array, x: Array) -> Any:
     """The tangent of Ū·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -200,8 +201,8 @@ def _closest(x: np.ndarray) -> np.ndarray:
 
 SHAPES = ((3, 3), (4, 2), (2, 3), (2, 2, 2), (0, 0), (0, 2))
 
-svd_ = general(
-    lapack(np.linalg.svd),
+svd_ = of_matrices(
+    np.linalg.svd,
     "svd",
     "U, singular values s and Vᴴ.  ∂x: U·N·Vᴴ with diag gₛ in N; U and V by 1/(sⱼ² − sᵢ²); an "
     "error if vectors of repeated values, of 0, or phases, have a cotangent; 0 for a value of 0",
@@ -213,7 +214,6 @@ svd_ = general(
     ),
     params=("full_matrices",),
     kink=_closest,
-    batch=leading(2),
     multiple=True,
 )
 singular_slopes = general(
@@ -230,22 +230,21 @@ singular_slopes = general(
     broadcasts=True,
     batch=leading(1, 2),
 )
-svdvals_ = general(
-    lapack(np.linalg.svdvals),
+svdvals_ = of_matrices(
+    np.linalg.svdvals,
     "svdvals",
     "Singular values, descending.  ∂x: U·diag g·Vᴴ, 0 for a value of 0; repeated ones share "
     "theirs evenly, and have second derivatives only if their weights are constant, as 0 has",
     vjp=(_svdvals_rule,),
     samples=tuple(map(case, SHAPES)),
     kink=_closest,
-    batch=leading(2),
 )
 
 
 @implements(np.linalg.svd)
 def svd(
     a: Numbers, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
-) -> Any:
+) -> Array:
     """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
     a = check_operand(a)
     if hermitian:
@@ -255,7 +254,7 @@ def svd(
     return SVDResult(*svd_(a, full_matrices=bool(full_matrices)))
 
 
-def _hermitian_svd(a: object, compute_uv: bool) -> Any:
+def _hermitian_svd(a: object, compute_uv: bool) -> Array:
     """Return the singular values |w| and vectors of a Hermitian matrix, from its eigenvalues w."""
     if not compute_uv:
         return np.flip(np.sort(np.abs(eigvalsh(a))), axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .matrices import (
     diagonal_of,
     hermitian_of,
     lapack,
+    of_matrices,
     one_triangle,
     over_regular,
     quotient,
@@ -51,27 +53,25 @@ def positive(x: Numbers) -> np.ndarray:
     return np.where(w > 0, w / 4, 0)
 
 
-cholesky_ = general(
-    lapack(np.linalg.cholesky),
+cholesky_ = of_matrices(
+    np.linalg.cholesky,
     "chol",
     "L with x = L·Lᴴ, from x's lower triangle.  ∂x: L⁻ᴴ·Φ(Lᴴ·g)·L⁻¹, Φ the lower triangle with "
     "half the diagonal, summed to the lower triangle, as only that is read",
     vjp=(_cholesky_rule,),
-    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     domain=(0.2, 2.0),
     kink=positive,
-    batch=leading(2),
 )
 
 
 @implements(np.linalg.cholesky)
-def cholesky(a: Numbers, /, *, upper: bool = False) -> Any:
+def cholesky(a: Numbers, /, *, upper: bool = False) -> Array:
     """Return L with a = L·Lᴴ, read from a's lower triangle; or U with a = Uᴴ·U, from its upper."""
     a = check_operand(a)
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
 
-def _qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Array:
+def _qr_rule(g: Sequence[Array], y: Sequence[Array], x: Array, *, mode: str) -> Array:
     """∂x: (gᵩ + Q̄·(upper triangle of gᵣ·Rᵀ − Qᵀ·gᵩ, mirrored))·R⁻ᵀ."""
     (gq, gr), (q, r) = g, y
     k = x.shape[-1]
@@ -87,8 +87,8 @@ def _qr_rule(g: Any, y: Any, x: Any, *, mode: str) -> Array:
     return np.linalg.solve(where(regular == 0, np.eye(k, dtype=bool), r), total.mT).mT
 
 
-qr_ = general(
-    lapack(np.linalg.qr),
+qr_ = of_matrices(
+    np.linalg.qr,
     "qr",
     "Unitary Q and upper triangular R with x = Q·R, for no more columns than rows.  "
     "∂x: (gᵩ + Q·(upper triangle of gᵣ·Rᴴ − Qᴴ·gᵩ, mirrored))·R⁻ᴴ; an error for dependent columns",
@@ -100,13 +100,12 @@ qr_ = general(
     ),
     params=("mode",),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=leading(2),
     multiple=True,
 )
 
 
 @implements(np.linalg.qr)
-def qr(a: Any, mode: str = "reduced") -> Any:
+def qr(a: Array, mode: str = "reduced") -> Array:
     """Return Q and R with a = Q·R; 'complete' has a square Q, 'r' is R alone.
 
     Raises:
@@ -126,7 +125,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return r if mode == "r" else QRResult(q, r)
 
 
-def _wide_qr(a: Any) -> Any:
+def _wide_qr(a: Array) -> Any:
     """Return Q and R of a matrix with more columns than rows: Q comes from the first ones alone."""
     m = a.shape[-2]
     q, r = qr_(a[..., :m], mode="reduced")
@@ -141,14 +140,12 @@ def smallest(x: Numbers, *others: object) -> np.ndarray:
     return np.linalg.svdvals(x)[..., -1:] / 10
 
 
-inv_ = general(
-    lapack(np.linalg.inv),
+inv_ = of_matrices(
+    np.linalg.inv,
     "inv",
     "Inverse.  ∂x: −yᵀ·g·yᵀ",
     vjp=(lambda g, y, x: -(y.mT @ g @ y.mT),),
-    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=smallest,
-    batch=leading(2),
 )
 
 
@@ -247,7 +244,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: object = N
 
 
 @implements(np.linalg.solve)
-def solve(a: Any, b: Any) -> Tensor:
+def solve(a: Array, b: Array) -> Tensor:
     """Return y with a·y = b: a vector if b has one axis, else a stack of matrices."""
     a, b = check_operand(a), check_operand(b)
     if np.ndim(b) == 1:
@@ -257,7 +254,7 @@ def solve(a: Any, b: Any) -> Tensor:
 
 @implements(np.linalg.lstsq)
 @scope("lstsq")
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[object, object, object, object]:
+def lstsq(a: Array, b: Array, rcond: float | None = None) -> tuple[object, object, object, object]:
     """Return the y of least length that minimises |a·y − b|, the residuals, the rank, and a's
     singular values.  ∂: as those of pinv(a)·b, |a·y − b|² and svdvals(a).
     """
@@ -288,7 +285,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[object, object, o
 
 
 @implements(np.linalg.tensorinv)
-def tensorinv(a: Any, ind: int = 2) -> Any:
+def tensorinv(a: Array, ind: int = 2) -> Array:
     """Return the inverse of a as a map from its axes after `ind` to those before.
 
     ∂a: −yᵀ·g·yᵀ, with both as matrices.
@@ -302,7 +299,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 
 @implements(np.linalg.tensorsolve)
-def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
+def tensorsolve(a: Array, b: Array, axes: tuple[int, ...] | None = None) -> Array:
     """Return y with tensordot(a, y, y.ndim) = b; `axes` of a are moved to its end first.
 
     ∂a: −a⁻ᵀ·g·yᵀ  ∂b: a⁻ᵀ·g, with a as a matrix.
@@ -363,7 +360,7 @@ def _cofactor_rule(g: Array, y: Array, x: Array) -> Array:
     return where(singular, singular_rule(g, x, singular), regular)
 
 
-def _singular_forward(g: Array, x: Array, singular: Any) -> Array:
+def _singular_forward(g: Array, x: Array, singular: Array) -> Array:
     """Carry a cotangent of the cofactors back, exactly at every rank; 0 for regular matrices."""
     if not np.any(singular):
         return np.zeros(np.broadcast_shapes(g.shape, x.shape), np.result_type(g, x))
@@ -398,27 +395,23 @@ singular_rule: Primitive = general(
     samples=(case((2, 2), (2, 2), np.array([[True]])), case((3, 3), (3, 3), np.array([[False]]))),
     batch=leading(2, 2, 2),
 )
-cofactor = general(
-    lapack(_cofactor_forward),
+cofactor = of_matrices(
+    _cofactor_forward,
     "cof",
     "Matrix of cofactors, the gradient of det.  ∂x: ((Σ g·y)·I − y·gᵀ)·x⁻ᵀ, exact at every rank",
     name="cofactor",
     vjp=(_cofactor_rule,),
-    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=leading(2),
 )
-det_ = general(
-    lapack(np.linalg.det),
+det_ = of_matrices(
+    np.linalg.det,
     "det",
     "Determinant.  ∂x: the matrix of cofactors, exact for singular matrices too",
     vjp=(lambda g, y, x: g[..., None, None] * cofactor(x),),
-    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
-    batch=leading(2),
 )
 
 
-def _slogdet_rule(g: Any, y: Any, x: Any) -> np.ndarray:
+def _slogdet_rule(g: Sequence[Array], y: Sequence[Array], x: Array) -> np.ndarray:
     """∂x: (gₗ + i·Im(gₛ·sign))·x⁻ᵀ."""
     (gs, gl), (sign, _) = g, y
     singular = sign == 0
@@ -428,15 +421,13 @@ def _slogdet_rule(g: Any, y: Any, x: Any) -> np.ndarray:
     return total[..., None, None] * np.linalg.inv(regular).mT
 
 
-slogdet_ = general(
-    lapack(np.linalg.slogdet),
+slogdet_ = of_matrices(
+    np.linalg.slogdet,
     "slogdet",
     "Sign and logarithm of the absolute determinant.  ∂x: gₗ·x⁻ᴴ, with i·Im of the sign's for "
     "complex x; an error for singular x",
     vjp=(_slogdet_rule,),
-    samples=(case((3, 3)), case((2, 2, 2)), case((1, 1)), case((0, 0))),
     kink=lambda x: np.linalg.svdvals(x)[..., -1:] / 10,
-    batch=leading(2),
     multiple=True,
 )
 
@@ -448,6 +439,6 @@ def det(a: Numbers) -> Tensor:
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Numbers) -> Any:
+def slogdet(a: Numbers) -> Array:
     """Return sign and logarithm of the absolute determinant of each matrix."""
     return SlogdetResult(*slogdet_(check_operand(a)))

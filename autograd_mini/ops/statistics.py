@@ -8,13 +8,14 @@ widths of the bins, so it carries the gradient of the edges.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Array, Numbers
-from ..core.primitive import case, general, implements
+from ..core.primitive import Rule, case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
@@ -87,7 +88,7 @@ def _degrees_taken(name: str, ddof: float, correction: float | None) -> float:
 
 def _squared_sum(
     name: str, x: object, axes: tuple[int, ...], where: object, average: object
-) -> tuple[Any, Any]:
+) -> tuple[Array, Array]:
     """Return the sum of the squared distances from the mean, and how many they are."""
     if average is None:
         average = mean(x, axis=axes, keepdims=True, where=where)
@@ -104,69 +105,67 @@ def without(x: Numbers, axes: tuple[int, ...], keepdims: bool) -> Any:
     return x if keepdims or not axes else np.squeeze(x, axis=axes)
 
 
-def _freedom(n: Any, correction: float, dtype: Any) -> Any:
+def _freedom(n: Array, correction: float, dtype: np.typing.DTypeLike) -> Any:
     """Return n − correction, 0 at least, as what divides values of a dtype."""
     if isinstance(n, int):
         return n - correction if n > correction else 0
     return astype(np.maximum(n - correction, 0), dtype)
 
 
-@implements(np.var)
-@scope("var")
-def var(
-    a: Numbers,
-    axis: Axis = None,
-    dtype: object = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Numbers = True,
-    mean: Numbers | None = None,
-    correction: float | None = None,
-) -> Tensor:
+def _spread_function(function: Callable[..., object], root: bool, doc: str) -> Rule:
+    """Make the variance, or its square root, and enter it in the table."""
+    name = function.__name__
+
+    @implements(function)
+    def spread(
+        a: Numbers,
+        axis: Axis = None,
+        dtype: object = None,
+        out: None = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        *,
+        where: Numbers = True,
+        mean: Numbers | None = None,
+        correction: float | None = None,
+    ) -> Array:
+        x = subject(a, dtype)
+        axes = axes_of(name, x, axis)
+        less = _degrees_taken(name, ddof, correction)
+        if root and where is True and mean is None:
+            return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
+        with scope(name):
+            total, n = _squared_sum(name, x, axes, where, mean)
+            over = _freedom(n, less, total.dtype)
+            if not root:
+                return without(total / over, axes, keepdims)
+            constant = total == 0
+            if mean is None:
+                constant = constant | equal(x, axes, where)
+            constant = constant & (over != 0)  # else it is 0/0, as NumPy has it
+            variance = chosen(constant, 1, total) / over
+            return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
+
+    spread.__name__, spread.__doc__ = name, doc
+    return spread
+
+
+var = _spread_function(
+    np.var,
+    False,
     """Compute the mean squared distance from the mean over axes, over n − ddof.
 
     ∂x: 2·(x − mean)/(n − ddof).
-    """
-    x = subject(a, dtype)
-    axes = axes_of("var", x, axis)
-    total, n = _squared_sum("var", x, axes, where, mean)
-    over = _freedom(n, _degrees_taken("var", ddof, correction), total.dtype)
-    return without(total / over, axes, keepdims)
-
-
-@implements(np.std)
-def std(
-    a: Numbers,
-    axis: Axis = None,
-    dtype: object = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Numbers = True,
-    mean: Numbers | None = None,
-    correction: float | None = None,
-) -> Tensor:
+    """,
+)
+std = _spread_function(
+    np.std,
+    True,
     """Compute the square root of the variance over axes.
 
     ∂x: (x − mean)/((n − ddof)·y), 0 for equal elements, second ones too.
-    """
-    x = subject(a, dtype)
-    axes = axes_of("std", x, axis)
-    less = _degrees_taken("std", ddof, correction)
-    if where is True and mean is None:
-        return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
-    with scope("std"):
-        total, n = _squared_sum("std", x, axes, where, mean)
-        constant = total == 0
-        if mean is None:
-            constant = constant | equal(x, axes, where)
-        over = _freedom(n, less, total.dtype)
-        constant = constant & (over != 0)  # else it is 0/0, as NumPy has it
-        variance = chosen(constant, 1, total) / over
-        return without(chosen(constant, 0, np.sqrt(variance)), axes, keepdims)
+    """,
+)
 
 
 def equal(x: Any, axes: tuple[int, ...], where: Numbers) -> Tensor:
@@ -176,7 +175,7 @@ def equal(x: Any, axes: tuple[int, ...], where: Numbers) -> Tensor:
     return largest == min(mask_elements("std", x, where, high), axes, keepdims=True)
 
 
-def weights_over(a: Any, weights: Any, axis: Axis) -> Any:
+def weights_over(a: Array, weights: Array, axis: Axis) -> Any:
     """Return weights that broadcast to `a`: of its shape, or of the shape of the axes only.
 
     Raises:
@@ -386,7 +385,7 @@ def _record_edges(name: str, sample: Any, bins: int, limits: Any, edges: Array) 
         return y + stop_gradient(edges - y)  # to the last digit, as the counts follow NumPy's
 
 
-def _density_over(counts: np.ndarray, edges: list[Any]) -> Tensor:
+def _density_over(counts: np.ndarray, edges: list[Array]) -> Tensor:
     """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
@@ -396,7 +395,9 @@ def _density_over(counts: np.ndarray, edges: list[Any]) -> Tensor:
 
 
 @implements(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: object = None) -> Any:
+def histogram_bin_edges(
+    a: Any, bins: Any = 10, range: Array | None = None, weights: object = None
+) -> Array:
     """Return the edges of bins.
 
     ∂a: the share of the smallest and of the largest element in each edge, split evenly among ties
@@ -409,12 +410,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: obje
 
 @implements(np.histogram)
 def histogram(
-    a: object,
+    a: Numbers,
     bins: Any = 10,
-    range: Any = None,
+    range: Array | None = None,
     density: object = None,
-    weights: Numbers | None = None,
-) -> tuple[object, object]:
+    weights: object = None,
+) -> tuple[Array, Array]:
     """Count values in bins, or add up their weights; return this and the edges.
 
     ∂a: of the edges, as np.histogram_bin_edges; none of the counts.
@@ -423,24 +424,20 @@ def histogram(
         UnsupportedError: for weights that require a gradient.
     """
     given = [plain(x, "np.histogram") for x in (a, bins, range)]
-    given.append(_plain_weights("histogram", weights))
-    counts, plain_edges = numpy_histogram(*given[:3], False, given[3])
+    count = partial(numpy_histogram, *given, weights=_plain_weights("histogram", weights))
+    counts, plain_edges = count()
     edges = _record_edges("histogram", a, bins, range, plain_edges)
     if not density:
         return counts, edges
     if edges is plain_edges:
-        return numpy_histogram(*given[:3], True, given[3])
+        return count(density=True)
     return _density_over(counts, [edges]), edges
 
 
 @implements(np.histogramdd)
 def histogramdd(
-    sample: object,
-    bins: object = 10,
-    range: Any = None,
-    density: object = None,
-    weights: object = None,
-) -> tuple[Any, list[Any]]:
+    sample: Any, bins: Any = 10, range: Any = None, density: object = None, weights: object = None
+) -> tuple[Array, list[Array]]:
     """Count points in boxes, or add up their weights; return this and the edges of each axis.
 
     ∂sample: of the edges, as np.histogram_bin_edges of each axis; none of the counts.
@@ -449,19 +446,16 @@ def histogramdd(
         UnsupportedError: for weights that require a gradient.
     """
     given = [plain(x, "np.histogramdd") for x in (sample, bins, range)]
-    given.append(_plain_weights("histogramdd", weights))
-    counts, plain_edges = numpy_histogramdd(*given[:3], False, given[3])
-    count = len(plain_edges)
-    edges = [
-        _record_edges("histogramdd", x, b, None if range is None else range[i], e)
-        for i, (x, b, e) in enumerate(
-            zip(_columns(sample, count), _each_axis(bins, count), plain_edges, strict=True)
-        )
-    ]
+    count = partial(numpy_histogramdd, *given, weights=_plain_weights("histogramdd", weights))
+    counts, plain_edges = count()
+    each = len(plain_edges)
+    limits = [None] * each if range is None else range
+    sources = zip(_columns(sample, each), _each_axis(bins, each), limits, plain_edges, strict=True)
+    edges = [_record_edges("histogramdd", *one) for one in sources]
     if not density:
         return counts, edges
     if all(e is p for e, p in zip(edges, plain_edges, strict=True)):
-        return numpy_histogramdd(*given[:3], True, given[3])[0], edges
+        return count(density=True)[0], edges
     return _density_over(counts, edges), edges
 
 
@@ -479,18 +473,11 @@ def _each_axis(bins: Any, count: int) -> list[Any]:
 
 
 @implements(np.histogram2d)
-def histogram2d(
-    x: object,
-    y: object,
-    bins: Any = 10,
-    range: object = None,
-    density: object = None,
-    weights: object = None,
-) -> tuple[object, object, object]:
+def histogram2d(x: Numbers, y: Numbers, bins: Any = 10, *given: object, **named: object) -> Any:
     """Count points of the plane in boxes; return this and the edges of both axes.
 
     ∂x: of its edges, as np.histogram_bin_edges; none of the counts  ∂y: likewise
     """
     many = (np.ndim(bins) == 1 or type(bins) in (list, tuple)) and len(bins) not in (1, 2)
-    counts, edges = histogramdd([x, y], [bins, bins] if many else bins, range, density, weights)
+    counts, edges = histogramdd([x, y], [bins, bins] if many else bins, *given, **named)
     return counts, edges[0], edges[1]

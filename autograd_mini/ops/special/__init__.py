@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...core.arrays import Array
+
 try:
     import scipy.special as _scipy
 except ModuleNotFoundError as error:
@@ -93,7 +95,7 @@ kn = _table[_scipy.kn]
 __all__ = [name for name in globals() if not name.startswith("_") and hasattr(_scipy, name)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Array:
     """Say what to use instead of a missing function."""
     if hasattr(_np, name):
         raise AttributeError(f"am.special has no {name!r}; use np.{name}, which records")

@@ -6,25 +6,26 @@ such formula, and is an error.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from ...core.arrays import Array
-from ...core.primitive import Primitive, case, elementwise
+from ...core.primitive import Primitive, Rule, case, elementwise
 from .dtypes import Refusal
 
 ORDERS = (case(0, (3, 4)), case(2, ()), case(0.5, (3,)), case(1, (2, 0)))
 RIGHT = (0.4, 3.0)
 
 
-def _half_difference(function: Any, g: Any, v: Any, z: Any) -> Array:
+def _half_difference(function: Callable[..., Array], g: Array, v: Array, z: Array) -> Array:
     """∂z: half the difference of the neighbouring orders."""
     return g * (0.5 * (function(v - 1, z) - function(v + 1, z)))
 
 
-def _half_sum(function: Any, g: Any, v: Any, z: Any) -> Any:
+def _half_sum(function: Callable[..., Array], g: Array, v: Any, z: Array) -> Array:
     """∂z: half the sum of the neighbouring orders."""
     return g * (0.5 * (function(v - 1, z) + function(v + 1, z)))
 
@@ -53,7 +54,7 @@ def _damped_slope(g: Array, y: Array, v: Array, z: Array) -> Array:
     return inner - g * signed_ive(v, z)
 
 
-def _damped_tangent(t: Any, y: Any, v: object, z: Any) -> Any:
+def _damped_tangent(t: Array, y: Array, v: object, z: Array) -> Array:
     """The tangent of the same."""
     inner = _half_sum(ive, t, v, z)
     if z.dtype.kind == "c":
@@ -61,38 +62,46 @@ def _damped_tangent(t: Any, y: Any, v: object, z: Any) -> Any:
     return inner - t * signed_ive(v, z)
 
 
-jv: Primitive = elementwise(
+def _of_order(
+    function: Callable[..., object], symbol: str, doc: str, slope: Rule, name: str | None = None
+) -> Primitive:
+    """Declare a Bessel function of the order v and the argument z, by which it has this slope."""
+    of = (name or function.__name__).rpartition("_")[2]  # SciPy's name
+    return elementwise(
+        function,
+        symbol,
+        doc,
+        name=name,
+        vjp=(Refusal(of, "the order v"), slope),
+        samples=ORDERS,
+        domain=RIGHT,
+    )
+
+
+jv: Primitive = _of_order(
     special.jv,
     "J",
     "Bessel function of the first kind, order v.  ∂z: ½(Jᵥ₋₁ − Jᵥ₊₁)",
-    vjp=(Refusal("jv", "the order v"), lambda g, y, v, z: _half_difference(jv, g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
+    lambda g, y, v, z: _half_difference(jv, g, v, z),
 )
-yv: Primitive = elementwise(
+yv: Primitive = _of_order(
     special.yv,
     "Y",
     "Bessel function of the second kind, order v.  ∂z: ½(Yᵥ₋₁ − Yᵥ₊₁)",
-    vjp=(Refusal("yv", "the order v"), lambda g, y, v, z: _half_difference(yv, g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
+    lambda g, y, v, z: _half_difference(yv, g, v, z),
 )
-iv: Primitive = elementwise(
+iv: Primitive = _of_order(
     special.iv,
     "I",
     "Modified Bessel function of the first kind, order v.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
-    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: _half_sum(limit_iv, g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
+    lambda g, y, v, z: _half_sum(limit_iv, g, v, z),
 )
-limit_iv: Primitive = elementwise(
+limit_iv: Primitive = _of_order(
     _iv_with_limit,
     "I",
     "Iᵥ, infinite at 0 for orders below 0 that are no integers.  ∂z: ½(Iᵥ₋₁ + Iᵥ₊₁)",
+    lambda g, y, v, z: _half_sum(limit_iv, g, v, z),
     name="limit_iv",
-    vjp=(Refusal("iv", "the order v"), lambda g, y, v, z: _half_sum(limit_iv, g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
 )
 ive: Primitive = elementwise(
     special.ive,
@@ -104,33 +113,24 @@ ive: Primitive = elementwise(
     samples=ORDERS,
     domain=RIGHT,
 )
-signed_ive: Primitive = elementwise(
+signed_ive: Primitive = _of_order(
     _signed_ive_forward,
     "±Iᵉ",
     "sign z·Iᵉᵥ(z) of real z.  ∂z: ½·sign z·(Iᵉᵥ₋₁ + Iᵉᵥ₊₁) − Iᵉᵥ, its limit at 0",
+    lambda g, y, v, z: np.sign(z) * _half_sum(ive, g, v, z) - g * ive(v, z),
     name="signed_ive",
-    vjp=(
-        Refusal("ive", "the order v"),
-        lambda g, y, v, z: np.sign(z) * _half_sum(ive, g, v, z) - g * ive(v, z),
-    ),
-    samples=ORDERS,
-    domain=RIGHT,
 )
-kv: Primitive = elementwise(
+kv: Primitive = _of_order(
     special.kv,
     "K",
     "Modified Bessel function of the second kind, order v.  ∂z: −½(Kᵥ₋₁ + Kᵥ₊₁)",
-    vjp=(Refusal("kv", "the order v"), lambda g, y, v, z: _half_sum(kv, -g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
+    lambda g, y, v, z: _half_sum(kv, -g, v, z),
 )
-kve: Primitive = elementwise(
+kve: Primitive = _of_order(
     special.kve,
     "Kᵉ",
     "Kᵥ(z)·eᶻ.  ∂z: y − ½(Kᵉᵥ₋₁ + Kᵉᵥ₊₁)",
-    vjp=(Refusal("kve", "the order v"), lambda g, y, v, z: g * y - _half_sum(kve, g, v, z)),
-    samples=ORDERS,
-    domain=RIGHT,
+    lambda g, y, v, z: g * y - _half_sum(kve, g, v, z),
 )
 j0 = elementwise(special.j0, "J₀", "jv(0, x).  ∂x: −J₁(x)", vjp=(lambda g, y, x: -g * j1(x),))
 j1: Primitive = elementwise(

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ...core.arrays import Array
 from ...core.record import check_operand, value_of
 from ...errors import UnsupportedError
 from ..conversion import convert_operand
@@ -16,7 +17,7 @@ from ..selection import where
 NUMBERS = (int, float, complex)
 
 
-def in_dtypes_of(ufunc: Any, ours: Callable[..., object]) -> Callable[..., object]:
+def in_dtypes_of(ufunc: np.ufunc, ours: Callable[..., object]) -> Callable[..., object]:
     """Call a function with operands in the dtypes in which a ufunc of SciPy computes.
 
     Plain numbers, as the order of a Bessel function, stay as they are.
@@ -58,6 +59,6 @@ class Refusal:
         )
 
 
-def times(factor: Any, value: Any) -> Any:
+def times(factor: Array, value: Array) -> Array:
     """Multiply by a factor; 0 where the factor is 0, even if the value is infinite."""
     return where(factor == 0, 0, factor * value)

@@ -142,7 +142,7 @@ def _log_of_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(extreme, np.log(a) - np.log(b), np.log(ratio))[()]
 
 
-def logit_slope(x: Any) -> Any:
+def logit_slope(x: Array) -> Array:
     """Compute 1/(x·(1 − x))."""
     return 1 / (x * (1 - x))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -25,7 +24,7 @@ ORDERS = (case(TWO, (3, 4)), case(THREE, ()), case(TWO, (2, 0)))
 POSITIVE = (0.4, 3.0)
 
 
-def _polygamma_forward(n: Any, x: Any) -> Array:
+def _polygamma_forward(n: int, x: Array) -> Array:
     """Compute SciPy's polygamma in the dtype of x, as the derivative of psi; SciPy's is float64.
 
     Raises:
@@ -211,7 +210,7 @@ if hurwitz is not None:  # zeta of SciPy calls it when there are two arguments
     table[hurwitz] = zeta.call
 
 
-def polygamma(n: Numbers, x: Numbers) -> Any:
+def polygamma(n: Numbers, x: Numbers) -> Array:
     """Compute derivative number n of ψ, in float64 for integers n, as SciPy.  ∂x: ψ⁽ⁿ⁺¹⁾(x).
 
     Raises:
@@ -227,7 +226,7 @@ def polygamma(n: Numbers, x: Numbers) -> Any:
 
 
 @scope("multigammaln")
-def multigammaln(a: Numbers, d: int) -> Any:
+def multigammaln(a: Numbers, d: int) -> Array:
     """Compute the logarithm of the gamma function of d variables.  ∂a: Σ ψ(a − j/2), j < d.
 
     Raises:
