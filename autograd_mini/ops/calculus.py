@@ -19,7 +19,7 @@ from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis, numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
-from .checks import axis_of, implements_by_name, places_of, single_axis
+from .checks import axis_of, implements_by_name, places_of, single_axis, slice_along
 from .conversion import astype, convert_operand
 from .products import floating, tensor_like
 from .rearranging import plain_value, take
@@ -47,13 +47,15 @@ def places(name: str, start: Numbers, stop: Numbers, num: int, endpoint: bool) -
     return np.reshape(t, (num, *(1,) * axes)).astype(np.empty(0, kind).real.dtype)
 
 
-def _lay_axis(y: Array, dtype: Any = None, axis: int = 0, device: object = None) -> Array:
+def _lay_axis(
+    y: Array, dtype: np.typing.DTypeLike | None = None, axis: int = 0, device: object = None
+) -> Array:
     """Put the first axis where it is wanted, and convert."""
     y = moveaxis(y, 0, axis) if axis else y
     return y if dtype is None or np.dtype(dtype) == y.dtype else convert_operand(y, dtype)
 
 
-def _of_integers(dtype: Any) -> bool:
+def _of_integers(dtype: np.typing.DTypeLike | None) -> bool:
     """Whether the results are to be integers, which carry no gradient."""
     return dtype is not None and np.dtype(dtype).kind not in "fc"
 
@@ -94,8 +96,13 @@ def logspace(
 
 @implements(np.geomspace)
 def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0
-) -> Any:
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: np.typing.DTypeLike | None = None,
+    axis: int = 0,
+) -> Array:
     """Return numbers at equal ratios, t = 0, …, 1 of the way.
 
     ∂start: (1 − t)·y/start  ∂stop: t·y/stop.
@@ -116,18 +123,18 @@ def geomspace(
     return _lay_axis(where(t == 1, stop, y), dtype, axis)  # the end itself, without rounding
 
 
-def part(x: Any, axis: int, start: int | None, stop: int | None) -> Array:
+def part(x: Array, axis: int, start: int | None, stop: int | None) -> Array:
     """Return a range along one axis."""
-    return x[(*(slice(None),) * axis, slice(start, stop))]
+    return x[slice_along(axis, start, stop)]
 
 
-def steps(x: Any, axis: int) -> Array:
+def steps(x: Array, axis: int) -> Array:
     """Return each element less the one before; for booleans, whether they differ."""
     later, earlier = part(x, axis, 1, None), part(x, axis, None, -1)
     return later != earlier if x.dtype.kind == "b" else later - earlier
 
 
-def border(x: Any, a: Any, axis: int) -> Any:
+def border(x: Numbers, a: Array, axis: int) -> Array:
     """Return the values to put before or after a; a number is repeated to one slice."""
     x = tensor_like(x)
     return x if x.ndim else np.broadcast_to(x, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
@@ -136,8 +143,12 @@ def border(x: Any, a: Any, axis: int) -> Any:
 @implements(np.diff)
 @scope("diff")
 def diff(
-    a: Numbers, n: int = 1, axis: int = -1, prepend: object = None, append: object = None
-) -> Any:
+    a: Numbers,
+    n: int = 1,
+    axis: int = -1,
+    prepend: Numbers | None = None,
+    append: Numbers | None = None,
+) -> Array:
     """Subtract from each element the one before, n times.  ∂a: the differences of g, negative."""
     a, times = tensor_like(a), index(n)
     if times < 0:
@@ -155,7 +166,7 @@ def diff(
 
 @implements(np.ediff1d)
 @scope("ediff1d")
-def ediff1d(ary: Numbers, to_end: object = None, to_begin: object = None) -> Any:
+def ediff1d(ary: Numbers, to_end: Numbers | None = None, to_begin: Numbers | None = None) -> Array:
     """Differences of all elements in order, between two borders.  ∂ary: those of g, negative.
 
     Raises:
@@ -167,7 +178,7 @@ def ediff1d(ary: Numbers, to_end: object = None, to_begin: object = None) -> Any
     return np.concatenate(parts) if len(parts) > 1 else inner
 
 
-def _border_values(given: Any, dtype: np.dtype[np.generic]) -> list[object]:
+def _border_values(given: Numbers | None, dtype: np.dtype[np.generic]) -> list[object]:
     """Return a border's values in the dtype of the differences; nothing for None."""
     if given is None:
         return []
@@ -179,7 +190,9 @@ def _border_values(given: Any, dtype: np.dtype[np.generic]) -> list[object]:
 
 @implements(np.gradient)
 @scope("gradient")
-def gradient(f: Numbers, *varargs: object, axis: Axis = None, edge_order: int = 1) -> Any:
+def gradient(
+    f: Numbers, *varargs: object, axis: Axis = None, edge_order: int = 1
+) -> Array | tuple[Array, ...]:
     """Slopes along axes from neighbours, one tensor an axis; of spacings or coordinates.
 
     ∂f: the transposed differences of g  ∂spacing: as of the quotients; coordinates too.
@@ -235,7 +248,7 @@ def _distances(x: Array, axis: int, given: Array) -> Array:
     return found
 
 
-def _slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+def _slopes(x: Array, axis: int, spacing: Any, edge_order: int) -> Array:
     """Return the slopes along one axis: of parabolas inside, of lines or parabolas at the ends."""
     after = (-1, *(1,) * (x.ndim - axis - 1))
     inside = x.shape[axis] > 2
@@ -261,7 +274,7 @@ def _slopes(x: Any, axis: int, spacing: Any, edge_order: int) -> Any:
 
 @implements(np.trapezoid)
 @scope("trapezoid")
-def trapezoid(y: Any, x: Any = None, dx: Numbers = 1.0, axis: int = -1) -> Tensor:
+def trapezoid(y: Numbers, x: Numbers | None = None, dx: Numbers = 1.0, axis: int = -1) -> Tensor:
     """Integrate by trapezia along an axis.  ∂y: half the distances to both neighbours, times g."""
     y = tensor_like(y)
     given, axis, width = axis, axis_of("trapezoid", y, axis), dx
@@ -346,8 +359,13 @@ def unwrap(
 @implements(np.interp)
 @scope("interp")
 def interp(
-    x: Any, xp: Any, fp: Numbers, left: Any = None, right: Any = None, period: object = None
-) -> Tensor:
+    x: Numbers,
+    xp: Numbers,
+    fp: Numbers,
+    left: Numbers | None = None,
+    right: Numbers | None = None,
+    period: Numbers | None = None,
+) -> Array:
     """Interpolate between points (xp, fp); outside it is constant, `left` and `right`, or periodic.
 
     ∂x: the slope  ∂fp: the weights of both neighbours  ∂xp: −slope, weighted. At a point the slope
@@ -370,14 +388,14 @@ def interp(
     return y if right is None else where(x > xp[-1], _wide(right), y)
 
 
-def _wide(x: Any) -> Array:
+def _wide(x: Numbers) -> Array:
     """Return an operand in float64 or complex128, in which NumPy interpolates."""
     x = tensor_like(x)
     kind = np.dtype(complex if x.dtype.kind == "c" else float)
     return x if x.dtype == kind else astype(x, kind)
 
 
-def _repeat_period(x: Any, xp: Any, fp: Array, period: Any) -> tuple[Any, Any, Any]:
+def _repeat_period(x: Array, xp: Array, fp: Array, period: Array) -> tuple[Array, Array, Array]:
     """Bring all into one period, in order, with one point more at either end."""
     if period.ndim or not value_of(period):
         raise ArgumentError(f"interp: the period must not be 0, got {period!r}")
@@ -388,7 +406,7 @@ def _repeat_period(x: Any, xp: Any, fp: Array, period: Any) -> tuple[Any, Any, A
     return x, xp, np.concatenate([fp[-1:], fp, fp[:1]])
 
 
-def between(x: Any, xp: Any, fp: Any) -> Tensor:
+def between(x: Array, xp: Array, fp: Array) -> Array:
     """Interpolate, constant outside."""
     last = xp.shape[0] - 1
     widths = xp[1:] - xp[:-1]
@@ -405,7 +423,7 @@ def between(x: Any, xp: Any, fp: Any) -> Tensor:
     return take(fp, base) + slope * where(outside, 0, from_base)
 
 
-def _milder(before: Tensor, after: Tensor) -> Tensor:
+def _milder(before: Array, after: Array) -> Array:
     """Return the smaller of two slopes, 0 if they differ in sign; of complex ones the mean."""
     if before.dtype.kind == "c":
         return (before + after) / 2

@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from ..core.arrays import Array
 from ..core.extraction import read_value, tracing
 from ..core.primitive import Rule, general, implements
-from ..core.record import context, record
+from ..core.record import context, record, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import (
@@ -83,6 +83,11 @@ def lenient_axes(name: str, x: Array, axis: Axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
     return () if is_scalar_axis(x, axis) else axes_of(name, x, axis)
+
+
+def slice_along(axis: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
+    """Return the index of a range along one axis."""
+    return (*(slice(None),) * axis, slice(start, stop))
 
 
 def flatten_without_axis(name: str, x: Any, axis: int | None) -> tuple[Array, int]:
@@ -218,3 +223,14 @@ def demand(condition: Callable[[], object], message: str) -> None:
         holds = condition()
         if isinstance(holds, Tensor):
             (context.get()[0] or record)(demanded, (holds,), {"message": message})
+
+
+def require(holds: Callable[[Array], Array], x: Array, message: str) -> None:
+    """Raise unless all elements of x meet a condition, at each replay of a program too.
+
+    Raises:
+        ArgumentError: with this message.
+    """
+    if not np.all(holds(value_of(x))):
+        raise ArgumentError(message)
+    demand(lambda: holds(x), message)

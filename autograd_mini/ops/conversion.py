@@ -133,7 +133,7 @@ table[np.copy] = lambda a, *args, **kwargs: copy(a)
 
 
 @implements("astype", np.astype)
-def astype(x: Numbers, dtype: np.dtype[np.generic], *args: object, **kwargs: object) -> Any:
+def astype(x: Numbers, dtype: np.typing.DTypeLike, *args: object, **kwargs: object) -> Any:
     """Convert the elements.  ∂x: g, cast back; none through integers or booleans.
 
     Raises:

@@ -7,7 +7,6 @@ arbitrary: a cotangent of them that is not 0 is an error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ over_gaps = quotient(
 )
 
 
-def _eigh_rule(g: Sequence[Array], y: Sequence[Array], x: Array, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
+def _eigh_rule(g: tuple[Array, Array], y: tuple[Array, Array], x: Array, *, UPLO: str) -> Array:  # noqa: N803  # NumPy's name
     """∂x: V̄·(F∘(Vᵀ·gᵥ) + diag gᵤ)·Vᵀ with Fᵢⱼ = 1/(wⱼ − wᵢ), summed to the triangle read."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -104,7 +103,9 @@ def _slopes_by_matrix(h: object, y: object, g: object, x: Any, *, UPLO: Any) -> 
     return one_triangle(_with_weights(adjoint(v) @ h @ v, g, w, v), UPLO == "L")
 
 
-def _slopes_tangent(ts: Any, y: Array, g: Array, x: Any, *, UPLO: Any) -> Any:  # noqa: N803
+def _slopes_tangent(
+    ts: tuple[Array | None, Array | None], y: Array, g: Array, x: Array, *, UPLO: Any
+) -> Any:  # noqa: N803
     """The tangent of V̄·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     w, v = np.linalg.eigh(x, UPLO)
@@ -117,7 +118,7 @@ def _slopes_tangent(ts: Any, y: Array, g: Array, x: Any, *, UPLO: Any) -> Any:  
     return moved + _with_weights(inner, g, w, v)
 
 
-def _independent(g: Array, w: Array, v: np.ndarray) -> Array:
+def _independent(g: Array, w: Array, v: Array) -> Array:
     """Share g among equal eigenvalues; it must be 0 where the eigenvectors v are not a basis."""
     s = np.linalg.svdvals(v)
     defective = s[..., -1:] <= rounding(s, 10 * s.shape[-1]) * s[..., :1]
@@ -135,7 +136,7 @@ def _real_parts(g: Array, w: Array, x: Array) -> Array:
     return g - 1j * np.imag(g) * (np.imag(w) == 0)
 
 
-def _eig_rule(g: Any, y: Any, x: Any) -> Array:
+def _eig_rule(g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> Array:
     """∂x: V⁻ᵀ·(F∘M + diag gᵤ)·Vᵀ, M = Vᵀ·gᵥ less what only changes a column's length."""
     (gw, gv), (w, v) = g, y
     if not x.shape[-1]:
@@ -249,7 +250,7 @@ def triangle(name: str, UPLO: object) -> str:  # noqa: N803  # NumPy's name
 
 
 @implements(np.linalg.eigh)
-def eigh(a: Numbers, UPLO: str = "L") -> Array:  # noqa: N803  # NumPy's name
+def eigh(a: Numbers, UPLO: str = "L") -> tuple[Array, Array]:  # noqa: N803  # NumPy's name
     """Return eigenvalues, ascending, and eigenvectors of the Hermitian matrix in one triangle."""
     return EighResult(*eigh_(check_operand(a), UPLO=triangle("eigh", UPLO)))
 
@@ -261,7 +262,7 @@ def eigvalsh(a: Numbers, UPLO: str = "L") -> Tensor:  # noqa: N803  # NumPy's na
 
 
 @implements(np.linalg.eig)
-def eig(a: Numbers) -> Array:
+def eig(a: Numbers) -> tuple[Array, Array]:
     """Return eigenvalues and eigenvectors of any square matrix."""
     return EigResult(*eig_(check_operand(a)))
 

@@ -17,8 +17,7 @@ from ..core.primitive import Primitive, case, implements, linear
 from ..core.record import scope
 from ..core.table import Axis
 from ..errors import ArgumentError, ShapeError
-from .checks import axes_of, axis_of, implements_by_name, whole_number
-from .joining import slice_along
+from .checks import axes_of, axis_of, implements_by_name, slice_along, whole_number
 from .products import conjugate_if_complex, tensor_like
 
 TRANSPOSED = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
@@ -207,11 +206,7 @@ HALF = "twice where an element is for a pair."
 for function, primitive, doc in (
     (np.fft.fft, fft_, "Discrete Fourier transform along an axis.  ∂a: the fft of g."),
     (np.fft.ifft, ifft_, "Inverse Fourier transform along an axis.  ∂a: the ifft of g."),
-    (
-        np.fft.rfft,
-        rfft_,
-        "Half the Fourier transform of real elements.  ∂a: Re of the fft of g.",
-    ),
+    (np.fft.rfft, rfft_, "Half the Fourier transform of real elements.  ∂a: Re of the fft of g."),
     (np.fft.irfft, irfft_, f"Inverse of rfft.  ∂a: the conjugate rfft of g, {HALF}"),
     (np.fft.fftn, fft_, "Fourier transform along axes.  ∂a: the fftn of g."),
     (np.fft.ifftn, ifft_, "Inverse Fourier transform along axes.  ∂a: the ifftn of g."),

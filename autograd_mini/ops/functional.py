@@ -17,7 +17,7 @@ from ..core.record import check_operand, scope
 from ..core.table import Axis, table
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .checks import axes_of, axis_of, is_scalar_axis, single_axis
+from .checks import axes_of, axis_of, is_scalar_axis, single_axis, slice_along
 from .conversion import convert_operand, stop_gradient
 from .indexing import set_at
 from .norms import length
@@ -52,7 +52,7 @@ def _fold_rows(
 
 
 def _reduce_ufunc(
-    ufunc: Any,
+    ufunc: np.ufunc,
     array: Tensor,
     axis: Axis = 0,
     dtype: np.typing.DTypeLike | None = None,
@@ -90,7 +90,7 @@ def _reduce_ufunc(
     return np.expand_dims(y, axes) if keepdims else y
 
 
-def _scaled_length(x: Any, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+def _scaled_length(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Compute the Euclidean length, without overflow; step by step it has a kink at each 0."""
     size = stop_gradient(largest(np.abs(x), axes, keepdims=True))
     size = chosen((size == 0) | ~np.isfinite(size), 1, size)
@@ -119,9 +119,8 @@ def _reduced_at(
     axis = axis_of(f"{ufunc.__name__}.reduceat", x, axis)
     places = [int(i) for i in indices]
     ends = [*places[1:], x.shape[axis]]
-    before = (slice(None),) * axis
     parts = [
-        _reduce_ufunc(ufunc, x[(*before, slice(start, end))], axis)
+        _reduce_ufunc(ufunc, x[slice_along(axis, start, end)], axis)
         if start < end
         else table[np.take](x, start, axis)
         for start, end in zip(places, ends, strict=True)
@@ -213,7 +212,7 @@ def apply_over_axes(func: Callable[..., Array], a: Numbers, axes: Sequence[int])
 
 @implements(np.piecewise)
 @scope("piecewise")
-def piecewise(x: Any, condlist: Any, funclist: Any, *args: object, **kw: object) -> Array:
+def piecewise(x: Numbers, condlist: Any, funclist: Any, *args: object, **kw: object) -> Array:
     """Apply each function to the elements that meet its condition.
 
     Each function sees its own elements only. ∂x: that of the function.
@@ -238,7 +237,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: object, **kw: object)
             f"piecewise: {len(functions)} functions for {len(conditions)} conditions; expected "
             "equal numbers, or one more function for the rest"
         )
-    y = np.zeros_like(x)
+    y: Array = np.zeros_like(x)
     for condition, function in zip(conditions, functions, strict=True):
         mask = np.broadcast_to(condition, x.shape)
         value: Any = function

@@ -13,25 +13,21 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Numbers, plain_array
-from ..core.primitive import case, implements, linear
+from ..core.primitive import Rule, case, implements, linear
 from ..core.record import check_operand, scope, value_of
 from ..core.source_text import Written
 from ..core.table import numpy_functions
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError, UnsupportedError
-from .checks import axis_of, whole_number
+from .checks import axis_of, slice_along, whole_number
 from .conversion import convert_operand
 from .indexing import ARRAY, getitem, replace
 from .rearranging import plain_value
 from .reductions import subject
+from .shapes import moveaxis
 
 
-def slice_along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
-    """Return the index of a range along one axis."""
-    return (*(slice(None),) * axis, slice(start, stop))
-
-
-def _concatenate_rule(g: Array, y: Array, *xs: Array, axis: int) -> list[object]:
+def _concatenate_rule(g: Array, y: Array, *xs: Array, axis: int) -> list[Array]:
     """∂xᵢ: the part of g that came from xᵢ."""
     ends = np.cumsum([x.shape[axis] for x in xs])
     return [
@@ -196,7 +192,7 @@ def _number_of_parts(sections: Any) -> int:
 @implements(np.split)
 def split_function(
     ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0
-) -> list[object]:
+) -> list[Array]:
     """Cut into equal parts (an int) or at these places (a sequence).  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     size = ary.shape[axis_of("split", ary, axis)]
@@ -209,7 +205,7 @@ def split_function(
 
 
 @implements(np.array_split)
-def array_split(ary: Array, indices_or_sections: Numbers, axis: int = 0) -> list[object]:
+def array_split(ary: Array, indices_or_sections: Numbers, axis: int = 0) -> list[Array]:
     """Cut into nearly equal parts, longer ones first, or at places.  ∂: the parts' g, joined."""
     ary = check_operand(ary)
     axis = axis_of("split", ary, axis)
@@ -223,12 +219,12 @@ def array_split(ary: Array, indices_or_sections: Numbers, axis: int = 0) -> list
 
 
 @implements("unstack", *numpy_functions("unstack"))
-def unstack_function(x: Numbers, /, *, axis: int = 0) -> tuple[object, ...]:
+def unstack_function(x: Numbers, /, *, axis: int = 0) -> tuple[Array, ...]:
     """Return the slices along an axis: one operation.  ∂x: the slices' g, stacked."""
     return unstack(x, axis=axis_of("unstack", x, axis))
 
 
-def _split_along(function: Callable[..., object], axis: int, fewest: int) -> Any:
+def _split_along(function: Callable[..., object], axis: int, fewest: int) -> Rule:
     """Make a function that cuts along one axis and enter it in the table."""
     name = function.__name__
 
@@ -357,7 +353,7 @@ def _pairs_of(name: str, values: object, x: Array) -> Array:
     return convert_operand(pairs, x.dtype)
 
 
-def _repeating(x: Array, width: Widths, mode: str) -> Tensor:
+def _repeating(x: Array, width: Widths, mode: str) -> Array:
     """Put elements around again: each of the result is one of x's."""
     places = []
     for n, pair in zip(x.shape, width, strict=True):
@@ -401,7 +397,7 @@ def ramp(x: Array, width: Widths, values: Numbers) -> Array:
     for axis, (before, after) in enumerate(width):
         sides = []
         for end, n in ((0, before), (1, after)):
-            edge = x[slice_along(axis, 0, 1) if end == 0 else slice_along(axis, -1, None)]  # type: ignore[arg-type]
+            edge = x[slice_along(axis, 0, 1) if end == 0 else slice_along(axis, -1, None)]
             share = np.arange(n) / max(n, 1)
             share = np.reshape(
                 share if end == 0 else share[::-1], [-1 if i == axis else 1 for i in range(x.ndim)]
@@ -438,14 +434,14 @@ def _statistic(x: Array, width: Widths, mode: str, stat_length: object) -> Array
     return x
 
 
-def odd(x: Any, width: Widths, mode: str) -> Array:
+def odd(x: Array, width: Widths, mode: str) -> Array:
     """Reflect through the points at the edges: a matrix along each axis, which NumPy tells us."""
     for axis, pair in enumerate(width):
         if not any(pair):
             continue
         unit = np.eye(x.shape[axis], dtype=x.dtype if x.dtype.kind != "c" else np.real(x).dtype)
         matrix = np.pad(unit, (pair, (0, 0)), mode=mode, reflect_type="odd")  # type: ignore[call-overload]
-        x = np.moveaxis(np.matmul(np.moveaxis(x, axis, -1), matrix.T), -1, axis)
+        x = moveaxis(np.matmul(moveaxis(x, axis, -1), matrix.T), -1, axis)
     return x
 
 

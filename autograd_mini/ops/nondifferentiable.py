@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.arrays import Array, Numbers
 from ..core.extraction import read_value
-from ..core.primitive import Primitive, elementwise, general, implements
+from ..core.primitive import Primitive, Rule, elementwise, general, implements
 from ..core.record import scope, value_of
 from ..core.source_text import Written
 from ..core.table import Axis, numpy_functions, table
@@ -55,12 +55,7 @@ PROPERTIES: dict[np.ufunc, str] = {
 
 for function, symbol, eager in COMPARISONS:
     elementwise(
-        function,
-        symbol,
-        f"a {symbol} b.  No gradient",
-        eager=eager,
-        vjp=(None, None),
-        samples=(),
+        function, symbol, f"a {symbol} b.  No gradient", eager=eager, vjp=(None, None), samples=()
     )
 for function, symbol in PROPERTIES.items():
     elementwise(
@@ -180,7 +175,7 @@ def plain(value: Any, what: str) -> Any:
     return value
 
 
-def _on_values(function: Any) -> Any:
+def _on_values(function: Any) -> Rule:
     """Make the function that calls NumPy's with values in place of tensors."""
     name = f"np.{function.__name__}"
 

@@ -21,7 +21,7 @@ from .conversion import stop_gradient
 from .matrices import conj, rounding
 from .reductions import add_reduce, restore
 from .selection import where
-from .shapes import expand_dims
+from .shapes import expand_dims, moveaxis
 
 Axes = tuple[int, ...]
 
@@ -55,7 +55,7 @@ length = general(
 )
 
 
-def _floating(a: object) -> Array:
+def _floating(a: Numbers) -> Array:
     """Return an operand in floating point, as norms have it."""
     x = check_operand(a)
     x = x if hasattr(x, "dtype") else np.asarray(x)[()]
@@ -101,7 +101,7 @@ signed_power: Primitive = elementwise(
 )
 
 
-def _power_norm(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
+def _power_norm(x: Array, p: float, axis: Axes, keepdims: bool) -> Array:
     """Return (Σ |x|ᵖ)^(1/p); no derivatives where the norm is 0."""
     over = np.all if p > 0 else np.any
     zero = over(np.equal(x, 0), axis=axis, keepdims=True)
@@ -114,14 +114,14 @@ def _power_norm(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
-def largest(x: Any, axis: Axes, keepdims: bool = False) -> Tensor:
+def largest(x: Array, axis: Axes, keepdims: bool = False) -> Array:
     """Return the largest of non-negative numbers over axes, 0 of none."""
     if x.size:
         return np.max(x, axis=axis, keepdims=keepdims)
     return np.max(x, axis=axis, keepdims=keepdims, initial=0)
 
 
-def _norm_over(x: Tensor, p: float | None, axis: Axes, keepdims: bool) -> Tensor:
+def _norm_over(x: Array, p: float | str | None, axis: Axes, keepdims: bool) -> Array:
     """Return the vector norm of order p over axes.
 
     Raises:
@@ -135,7 +135,7 @@ def _norm_over(x: Tensor, p: float | None, axis: Axes, keepdims: bool) -> Tensor
 
 
 @scope("norm")
-def _other_norm_over(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
+def _other_norm_over(x: Array, p: float, axis: Axes, keepdims: bool) -> Array:
     """Return the vector norm of any order but 2."""
     if p == np.inf:
         return largest(np.abs(x), axis, keepdims)
@@ -149,14 +149,14 @@ def _other_norm_over(x: Tensor, p: float, axis: Axes, keepdims: bool) -> Tensor:
     return _power_norm(x, p, axis, keepdims)
 
 
-def nuclear(x: Array) -> Tensor:
+def nuclear(x: Array) -> Array:
     """Sum the singular values. Those that are 0 up to rounding are at a kink: no gradient."""
     s = np.linalg.svdvals(x)
     limit = rounding(s, max(x.shape[-2:])) * largest(s, (s.ndim - 1,), True)
     return np.sum(where(s > limit, s, stop_gradient(s)), axis=-1)
 
 
-def _norm_of_matrices(x: Array, order: Array) -> Tensor:
+def _norm_of_matrices(x: Array, order: float | str) -> Array:
     """Return the norm, not the length, of each matrix in the last two axes.
 
     Raises:
@@ -178,18 +178,20 @@ def _norm_of_matrices(x: Array, order: Array) -> Tensor:
     )
 
 
-def _matrices_over(x: Any, order: Any, axis: Axes, keepdims: bool) -> Tensor:
+def _matrices_over(x: Array, order: float | str | None, axis: Axes, keepdims: bool) -> Array:
     """Return the norm of the matrices in two axes, the first the rows."""
     places = tuple(sorted(axis))
     if order is None or (isinstance(order, str) and order in ("fro", "f")):
         return length(x, axis=places, keepdims=keepdims)
     with scope("norm"):
-        y = _norm_of_matrices(np.moveaxis(x, axis, (-2, -1)), order)
+        y = _norm_of_matrices(moveaxis(x, axis, (-2, -1)), order)
         return expand_dims(y, axis=places) if keepdims else y
 
 
 @implements(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Axis | None = None, keepdims: bool = False) -> Tensor:
+def norm(
+    x: Numbers, ord: float | str | None = None, axis: Axis | None = None, keepdims: bool = False
+) -> Array:
     """Return the norm of vectors (one axis) or matrices (two); without order and axis, the length.
 
     Orders of vectors: any number, ±inf, None for 2; of matrices: 'fro' or None, 'nuc', ±1, ±2,
@@ -218,7 +220,9 @@ def norm(x: Any, ord: Any = None, axis: Axis | None = None, keepdims: bool = Fal
 
 
 @implements(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Array:
+def vector_norm(
+    x: Numbers, /, *, axis: Axis = None, keepdims: bool = False, ord: float | None = 2
+) -> Array:
     """Return the norm of order `ord` over axes, by default all, as of one vector.
 
     ∂x: x/y for order 2, sign x·|x/y|ᵖ⁻¹ for order p, 0 at 0; even among ties for ±inf.
@@ -228,7 +232,7 @@ def vector_norm(x: Any, /, *, axis: Axis = None, keepdims: bool = False, ord: An
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") -> Array:
+def matrix_norm(x: Numbers, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Array:
     """Return the norm of each matrix in the last two axes.
 
     ∂x: x/y for 'fro', 0 at 0; U·Vᴴ for 'nuc'; even among ties for the others.
@@ -239,7 +243,7 @@ def matrix_norm(x: object, /, *, keepdims: bool = False, ord: object = "fro") ->
 
 @implements(np.linalg.cond)
 @scope("cond")
-def cond(x: Numbers, p: Array | None = None) -> Tensor:
+def cond(x: Numbers, p: float | str | None = None) -> Array:
     """Return the condition number in a norm, inf for a singular matrix.
 
     ∂x: those of |x|·|x⁻¹|, for p None or ±2 of the ratio of singular values; 0 where it is inf.
@@ -262,9 +266,7 @@ def cond(x: Numbers, p: Array | None = None) -> Tensor:
 
 
 @implements(np.linalg.matrix_rank)
-def matrix_rank(
-    A: Any, tol: Array | None = None, hermitian: bool = False, *, rtol: Array | None = None
-) -> Array:  # noqa: N803  # NumPy's name
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:  # noqa: N803  # NumPy's name
     """Count the singular values above a limit.  No gradient: it is read from the values."""
     A, tol, rtol = (t.data if isinstance(t, Tensor) else t for t in (A, tol, rtol))
     return np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol)

@@ -12,17 +12,18 @@ import numpy as np
 
 from ..core.arrays import Array, Numbers
 from ..core.contexts import run_quietly
-from ..core.primitive import implements
+from ..core.primitive import Rule, implements
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, OperandError, ShapeError
-from .checks import axes_of, axis_of, demand, implements_by_name
+from .checks import axes_of, axis_of, demand, implements_by_name, require
 from .conversion import astype
 from .indexing import getitem_function
 from .rearranging import take_along_axis
 from .reductions import subject
 from .selection import where as chosen
+from .shapes import moveaxis
 from .statistics import weights_over
 
 
@@ -34,7 +35,12 @@ def _along(a: object, axis: int | None) -> tuple[Array, int]:
 
 @implements(np.sort)
 def sort(
-    a: Numbers, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None
+    a: Numbers,
+    axis: int | None = -1,
+    kind: Any = None,
+    order: None = None,
+    *,
+    stable: bool | None = None,
 ) -> Array:
     """Sort along an axis.  ∂x: g, each element's own."""
     x, axis = _along(a, axis)
@@ -44,7 +50,7 @@ def sort(
 @implements(np.partition)
 def partition(
     a: Numbers, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
-) -> Tensor:
+) -> Array:
     """Put the element of rank `kth` in its place, smaller ones before it.  ∂x: each one's own g."""
     x, axis = _along(a, axis)
     return take_along_axis(x, np.argpartition(x, kth, axis, kind, order), axis)
@@ -113,7 +119,7 @@ def _reduced_shape(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[int
     return tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
 
 
-def _not_a_number(rows: Array, result: Tensor) -> Any:
+def _not_a_number(rows: Array, result: Array) -> Array:
     """Put NaN where the sorted values contain one: it sorts to the end."""
     if rows.dtype.kind not in "fc":
         return result
@@ -121,7 +127,7 @@ def _not_a_number(rows: Array, result: Tensor) -> Any:
     return chosen(np.isnan(last), astype(last, result.dtype), result)
 
 
-def _probabilities(name: str, q: Any, highest: int) -> Any:
+def _probabilities(name: str, q: Any, highest: int) -> Array:
     """Return the requested quantiles as numbers between 0 and 1.
 
     Raises:
@@ -132,8 +138,7 @@ def _probabilities(name: str, q: Any, highest: int) -> Any:
     if np.any(np.less(given, 0) | np.greater(given, highest)):
         raise ArgumentError(f"{name}: q must be from 0 to {highest}, got {given!r:.60}")
     demand(
-        lambda: np.logical_not((q < 0) | (q > highest)),
-        f"{name}: q must be from 0 to {highest}",
+        lambda: np.logical_not((q < 0) | (q > highest)), f"{name}: q must be from 0 to {highest}"
     )
     return q if highest == 1 else q / highest
 
@@ -147,7 +152,7 @@ def _weighted_places(weights: Array, q: Array) -> Array:
     return np.minimum(places, weights.shape[-1] - 1)
 
 
-def _take_last_axis(rows: Array, places: Array) -> Any:
+def _take_last_axis(rows: Array, places: Array) -> Array:
     """Return the elements at places along the last axis, which are the same for all rows or not."""
     places = astype(places, np.intp)
     if places.ndim != 1:
@@ -155,7 +160,7 @@ def _take_last_axis(rows: Array, places: Array) -> Any:
     return getitem_function(rows, (..., places))
 
 
-def _blend_neighbours(rows: Array, v: Array, dtype: object) -> Any:
+def _blend_neighbours(rows: Array, v: Array, dtype: object) -> Array:
     """Return what lies at the positions v of sorted rows, between two elements.
 
     ∂rows: 1 − γ below and γ above, where γ is the fraction of v  ∂v: the difference of the two.
@@ -172,7 +177,7 @@ def _blend_neighbours(rows: Array, v: Array, dtype: object) -> Any:
     return chosen(share == 0, below, between)
 
 
-def _slope_at(rows: Array, low: Array, share: Tensor, below: Tensor) -> Tensor:
+def _slope_at(rows: Array, low: Array, share: Array, below: Array) -> Array:
     """Return how much sorted rows rise behind the place `low`.
 
     At an element it is the smaller rise of both sides; at the first and last that of the only one.
@@ -225,9 +230,7 @@ def _quantiles(
         if method != "inverted_cdf":
             raise ArgumentError(f"{name}: weights go with method='inverted_cdf', not {method!r}")
         w = _rows_of(np.broadcast_to(weights_over(x, subject(weights), axis), x.shape), axes)
-        if np.any(value_of(w) < 0):
-            raise ArgumentError(f"{name}: weights must not be negative")
-        demand(lambda: np.logical_not(w < 0), f"{name}: weights must not be negative")
+        require(lambda w: np.logical_not(w < 0), w, f"{name}: weights must not be negative")
         w = chosen(np.isnan(rows), 0, w) if ignore and x.dtype.kind == "f" else w
         ranks = np.argsort(rows, -1)
         rows = take_along_axis(rows, ranks, -1)
@@ -243,7 +246,7 @@ def _quantiles(
     shape = _reduced_shape(x, axes, bool(keepdims))
     if not np.ndim(q):
         return np.reshape(y, shape)
-    return np.reshape(np.moveaxis(y, -1, 0), (*np.shape(q), *shape))
+    return np.reshape(moveaxis(y, -1, 0), (*np.shape(q), *shape))
 
 
 def _partition_around(rows: Array, v: Array) -> Array:
@@ -252,7 +255,7 @@ def _partition_around(rows: Array, v: Array) -> Array:
     return partition(rows, sorted(around), -1)
 
 
-def _quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> Any:
+def _quantile_function(function: Any, highest: int, ignore: bool, doc: str) -> Rule:
     """Make one of NumPy's quantile functions and enter it in the table."""
     name = function.__name__
 

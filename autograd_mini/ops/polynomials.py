@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from operator import index
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .conversion import astype
 from .products import convolve, floating, tensor_like
 
 
-def read_values(x: Numbers) -> Any:
+def read_values(x: Array) -> Array:
     """Return values that decide about the shape or dtype of a result, which vmap must not bake."""
     return x.data if isinstance(x, Tensor) else x
 
@@ -45,7 +45,7 @@ def sort_complex(a: Numbers) -> Array:
     return astype(x, kinds.get(x.dtype.char, np.complex128))
 
 
-def coefficients(name: str, p: Any) -> Array:
+def coefficients(name: str, p: object) -> Array:
     """Return the coefficients of a polynomial, a number or a vector, as a vector.
 
     Raises:
@@ -64,7 +64,7 @@ def coefficients(name: str, p: Any) -> Array:
 
 @implements(np.polyval)
 @scope("polyval")
-def polyval(p: Any, x: Numbers) -> Array:
+def polyval(p: Any, x: Numbers | np.poly1d) -> Array:
     """Evaluate a polynomial at x by Horner's rule.  ∂p: powers of x  ∂x: the derivative."""
     p = coefficients("polyval", p)
     if isinstance(x, np.poly1d):
@@ -88,7 +88,7 @@ def polyder(p: Array, m: int = 1) -> Array:
 
 @implements(np.polyint)
 @scope("polyint")
-def polyint(p: Numbers, m: int = 1, k: object = None) -> Any:
+def polyint(p: Numbers, m: int = 1, k: object = None) -> Array:
     """Integrate a polynomial m times, with constants k.  ∂p: g over the new powers  ∂k: likewise.
 
     Raises:
@@ -155,7 +155,7 @@ def trim_zeros(p: Array) -> Array:
 
 @implements(np.polydiv)
 @scope("polydiv")
-def polydiv(u: Array, v: Array) -> tuple[object, object]:
+def polydiv(u: Array, v: Array) -> tuple[Array, Array]:
     """Return quotient and remainder of polynomials.  ∂: as of the long division, step by step.
 
     Leading zeros of the remainder are cut off as in NumPy, so that its values are looked at.
@@ -176,7 +176,7 @@ def polydiv(u: Array, v: Array) -> tuple[object, object]:
 
 
 @implements(np.vander)
-def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
+def vander(x: Numbers, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803
     """Powers of x as columns, N of them, falling by default.  ∂x: n·xⁿ⁻¹·g, summed."""
     x = tensor_like(x)
     if x.ndim != 1:
@@ -189,7 +189,7 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:  
 
 @implements(np.poly)
 @scope("poly")
-def poly(seq_of_zeros: Numbers) -> Any:
+def poly(seq_of_zeros: Numbers) -> Array | float:
     """Return the polynomial with these roots, or of a matrix' eigenvalues.  ∂: products of others.
 
     Whether complex roots are conjugate pairs, so that the result is real, is seen from the values.
@@ -241,7 +241,7 @@ roots_ = general(
 
 
 @implements(np.roots)
-def roots(p: Numbers) -> Any:
+def roots(p: Numbers) -> Array:
     """Return the roots of a polynomial.  ∂pₖ: −Σ gᵢ·yᵢⁿ⁻ᵏ/p′(yᵢ); an error at a multiple root.
 
     Leading zeros are cut off, so that the values are looked at; their gradient is 0.
@@ -258,9 +258,9 @@ def roots(p: Numbers) -> Any:
 @implements(np.polyfit)
 @scope("polyfit")
 def polyfit(
-    x: Any,
+    x: Numbers,
     y: Numbers,
-    deg: Array,
+    deg: SupportsIndex,
     rcond: float | None = None,
     full: bool = False,
     w: object = None,

@@ -19,13 +19,7 @@ from ..core.primitive import Primitive, case, implements, multilinear
 from ..core.record import check_operand, scope
 from ..core.table import numpy_functions, table
 from ..core.tensor import Tensor
-from ..errors import (
-    ArgumentError,
-    AutogradError,
-    MatrixError,
-    OperandError,
-    ShapeError,
-)
+from ..errors import ArgumentError, AutogradError, MatrixError, OperandError, ShapeError
 from .checks import axis_of, places_of, refuse_out, whole_number
 from .conversion import astype
 from .elementwise import multiply
@@ -33,14 +27,14 @@ from .selection import where
 from .shapes import moveaxis, reshape, reshape_function
 
 
-def conjugate_if_complex(x: Array) -> Any:
+def conjugate_if_complex(x: Array) -> Array:
     """Return the complex conjugate, or real numbers as they are."""
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 
 @implements(np.tensordot, np.linalg.tensordot)
 @scope("tensordot")
-def tensordot(a: Any, b: Any, axes: Numbers = 2) -> Array:
+def tensordot(a: Numbers, b: Numbers, axes: Numbers = 2) -> Array:
     """Sum products over axes of both: the last n of a and first n of b, or two lists of them.
 
     ∂a: g and b, summed over b's other axes  ∂b: a and g, summed over a's other axes.
@@ -62,7 +56,7 @@ def tensordot(a: Any, b: Any, axes: Numbers = 2) -> Array:
     return result if result.shape == shape else np.reshape(result, shape)
 
 
-def _summed_axes(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _summed_axes(a: Array, b: Array, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the axes to be summed, of a and of b."""
     try:
         if np.iterable(axes):
@@ -95,7 +89,7 @@ def _as_matrix(x: Array, order: tuple[int, ...], shape: tuple[int, int]) -> Arra
 
 
 @implements(np.inner)
-def inner(a: Array, b: Array, /) -> Tensor:
+def inner(a: Numbers, b: Numbers, /) -> Tensor:
     """Sum products over the last axes of both.  ∂a: g·b  ∂b: gᵀ·a."""
     a, b = tensor_like(a), tensor_like(b)
     if not a.ndim or not b.ndim:
@@ -156,7 +150,7 @@ def _check_vectors(name: str, *xs: Array) -> None:
 
 @implements(np.kron)
 @scope("kron")
-def kron(a: Array, b: Array) -> Array:
+def kron(a: Numbers, b: Numbers) -> Array:
     """Put a copy of b, times aᵢ, in the place of each aᵢ.  ∂aᵢ: Σ b·g in its place  ∂b: Σ aᵢ·g."""
     a, b = tensor_like(a), tensor_like(b)
     ndim = max(a.ndim, b.ndim)
@@ -174,14 +168,19 @@ def kron(a: Array, b: Array) -> Array:
 @implements(np.cross)
 @scope("cross")
 def cross(
-    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+    a: Array,
+    b: Array,
+    axisa: int = -1,
+    axisb: int = -1,
+    axisc: int = -1,
+    axis: int | None = None,
 ) -> Array:
     """Vector product along axes of length 3, or 2 where NumPy has it.  ∂a: b × g  ∂b: g × a."""
     a, b = tensor_like(a), tensor_like(b)
     if axis is not None:
         axisa = axisb = axisc = axis
-    a = np.moveaxis(a, axis_of("cross", a, axisa), -1)
-    b = np.moveaxis(b, axis_of("cross", b, axisb), -1)
+    a = moveaxis(a, axis_of("cross", a, axisa), -1)
+    b = moveaxis(b, axis_of("cross", b, axisb), -1)
     if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
         raise ShapeError(
             f"cross: vectors have 3 elements; got axes of length {a.shape[-1]} and {b.shape[-1]}"
@@ -281,7 +280,7 @@ def dot(a: Array, b: Any, out: None = None) -> Tensor:
         return multiply(tensor_like(a), tensor_like(b))
     if np.ndim(b) <= 2:
         return matmul(a, b)
-    moved = np.moveaxis(b, -2, 0)
+    moved = moveaxis(b, -2, 0)
     flat = matmul(a, reshape_function(moved, (moved.shape[0], math.prod(moved.shape[1:]))))
     return reshape_function(flat, (*a.shape[:-1], *moved.shape[1:]))
 
@@ -319,7 +318,7 @@ convolve_: Primitive = multilinear(
 )
 
 
-def _sequence(name: str, x: Array) -> Array:
+def _sequence(name: str, x: Numbers) -> Array:
     """Return an operand that has one axis and some elements.
 
     Raises:
@@ -331,14 +330,14 @@ def _sequence(name: str, x: Array) -> Array:
     return x
 
 
-def middle(full: Array, long: int, short: int) -> Any:
+def middle(full: Array, long: int, short: int) -> Array:
     """Return the part of a full convolution where NumPy's mode "same" lies."""
     start = (short - 1) // 2
     return full[start : start + long]
 
 
 @implements(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
+def convolve(a: Numbers, v: Numbers, mode: str = "full") -> Array:
     """Sum aᵢ·vₖ₋ᵢ for each k; "same" keeps the longer length, "valid" where both overlap in full.
 
     ∂a: g ∗ reversed v  ∂v: g ∗ reversed a.
@@ -353,7 +352,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
 
 
 @implements(np.correlate)
-def correlate(a: Array, v: Array, mode: str = "valid") -> Array:
+def correlate(a: Numbers, v: Numbers, mode: str = "valid") -> Array:
     """Sum aₖ₊ᵢ·v̄ᵢ for each k: the convolution with the reversed v.  ∂a: g ∗ v  ∂v: g ∗ a."""
     _check_mode("correlate", mode)
     a, v = _sequence("correlate", a), conjugate_if_complex(_sequence("correlate", v))

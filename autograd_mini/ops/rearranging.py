@@ -7,6 +7,7 @@ an operand, so that it is part of the graph.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from .conversion import convert_operand
 from .indexing import ARRAY, getitem_function, scatter
 from .reductions import subject
 from .selection import where as chosen
-from .shapes import common_shape
+from .shapes import common_shape, moveaxis
 
 
 @implements(np.take)
@@ -91,7 +92,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
 
 
 @implements(np.repeat)
-def repeat(a: Any, repeats: Array, axis: int | None = None) -> Any:
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeat each element, or each slice along an axis.  ∂a: g summed over the repeats.
 
     The result's shape depends on the counts, so a tensor of counts is read and not recorded.
@@ -204,13 +205,13 @@ rolled: Primitive = linear(
 )
 
 
-def plain_value(name: str, value: Numbers) -> Any:
+def plain_value(name: str, value: object) -> Any:
     """Return a number or an array that decides a shape or places, of a tensor its value."""
     return read_value(value, name) if isinstance(value, Tensor) else value
 
 
 @implements(np.roll)
-def roll(a: Array, shift: Array, axis: int | None = None) -> Any:
+def roll(a: Numbers, shift: Numbers, axis: Axis = None) -> Array:
     """Move elements along axes, or along all of them in order.  ∂x: g rolled back."""
     a, shift = subject(a), plain_value("np.roll", shift)
     if axis is None:
@@ -225,7 +226,7 @@ def roll(a: Array, shift: Array, axis: int | None = None) -> Any:
 
 
 @implements(np.flip)
-def flip(m: Array, axis: Axis = None) -> Any:
+def flip(m: Numbers, axis: Axis = None) -> Array:
     """Reverse the order along axes, by default all.  ∂x: g reversed."""
     m = subject(m)
     chosen = axes_of("flip", m, axis)
@@ -234,20 +235,20 @@ def flip(m: Array, axis: Axis = None) -> Any:
 
 
 @implements(np.flipud)
-def flipud(m: object) -> Any:
+def flipud(m: object) -> Array:
     """Reverse the order of the rows.  ∂x: g reversed."""
     return flip(m, 0)
 
 
 @implements(np.fliplr)
-def fliplr(m: object) -> Any:
+def fliplr(m: object) -> Array:
     """Reverse the order of the columns.  ∂x: g reversed."""
     return flip(m, 1)
 
 
 @implements(np.rot90)
 @scope("rot90")
-def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+def rot90(m: Numbers, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
     """Rotate by k quarter turns, from the first of two axes towards the second.  ∂x: g turned back.
 
     Raises:
@@ -271,7 +272,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 
 
 @implements(np.rollaxis)
-def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+def rollaxis(a: Numbers, axis: int, start: int = 0) -> Array:
     """Move an axis in front of another one; np.moveaxis says it better.  ∂x: g moved back.
 
     Raises:
@@ -281,12 +282,12 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     axis, place = axis_of("rollaxis", a, axis), start + a.ndim if start < 0 else start
     if not 0 <= place <= a.ndim:
         raise ShapeError(f"rollaxis: start {start} does not fit the shape {a.shape}")
-    return np.moveaxis(a, axis, place - 1 if axis < place else place)
+    return moveaxis(a, axis, place - 1 if axis < place else place)
 
 
 @implements(np.tile)
 @scope("tile")
-def tile(A: Numbers, reps: Array) -> Any:  # noqa: N803  # NumPy's name
+def tile(A: Numbers, reps: Any) -> Array:  # noqa: N803  # NumPy's name
     """Repeat the whole along axes, new ones in front.  ∂x: g summed over the repeats."""
     x = subject(A)
     reps = plain_value("np.tile", reps)
@@ -301,7 +302,7 @@ def tile(A: Numbers, reps: Array) -> Any:  # noqa: N803  # NumPy's name
 
 @implements(np.resize)
 @scope("resize")
-def resize(a: Numbers, new_shape: Array) -> Any:
+def resize(a: Numbers, new_shape: Any) -> Array:
     """Fill a shape with the elements in order, again from the first.  ∂x: g summed over repeats.
 
     Raises:
@@ -318,7 +319,7 @@ def resize(a: Numbers, new_shape: Array) -> Any:
 
 
 @implements(np.append)
-def append(arr: Array, values: Array, axis: int | None = None) -> Any:
+def append(arr: Numbers, values: Numbers, axis: int | None = None) -> Array:
     """Join values at the end of an axis, or both flattened.  ∂arr, ∂values: its part of g."""
     arr, values = subject(arr), subject(values)
     if axis is None:
@@ -326,7 +327,7 @@ def append(arr: Array, values: Array, axis: int | None = None) -> Any:
     return np.concatenate([arr, values], axis=axis)
 
 
-def _places_without(name: str, n: int, obj: int) -> np.ndarray:
+def _places_without(name: str, n: int, obj: Any) -> np.ndarray:
     """Return the places that stay when some are left out."""
     obj = plain_value(name, obj)
     try:
@@ -336,7 +337,7 @@ def _places_without(name: str, n: int, obj: int) -> np.ndarray:
 
 
 @implements(np.delete)
-def delete(arr: Numbers, obj: Any, axis: int | None = None) -> Tensor:
+def delete(arr: Numbers, obj: object, axis: int | None = None) -> Tensor:
     """Leave out places along an axis, or of all elements in order.  ∂arr: g at what stays.
 
     The result's shape depends on the places, so a tensor of places is read and not recorded.
@@ -346,7 +347,7 @@ def delete(arr: Numbers, obj: Any, axis: int | None = None) -> Tensor:
     return take(x, _places_without("np.delete", x.shape[axis], obj), axis)
 
 
-def _inserted_values(arr: Array, values: Any, axis: int, places: Array) -> Array:
+def _inserted_values(arr: Array, values: Numbers, axis: int, places: Array) -> Array:
     """Return the values that go between, one slice for each place, in the dtype of the array.
 
     Raises:
@@ -363,7 +364,7 @@ def _inserted_values(arr: Array, values: Any, axis: int, places: Array) -> Array
     if x.ndim < arr.ndim:
         x = np.reshape(x, (1,) * (arr.ndim - x.ndim) + x.shape)
     if not places.ndim:  # all values go to one place
-        x = np.moveaxis(x, 0, axis)
+        x = moveaxis(x, 0, axis)
     many = x.shape[axis] if places.size == 1 else places.size
     shape = tuple(many if i == axis else n for i, n in enumerate(arr.shape))
     if x.ndim > arr.ndim or any(n not in (1, m) for n, m in zip(x.shape, shape, strict=True)):
@@ -377,7 +378,7 @@ def _inserted_values(arr: Array, values: Any, axis: int, places: Array) -> Array
 INSERTS_AT_MASKS = bool(np.lib.NumpyVersion(np.__version__) >= "2.2.0")
 
 
-def _insertion_places(n: int, obj: Any) -> np.ndarray:
+def _insertion_places(n: int, obj: object) -> np.ndarray:
     """Return the places of an insertion as an array of integers, 0-d for one number."""
     obj = plain_value("np.insert", obj)
     if isinstance(obj, slice):
@@ -409,7 +410,7 @@ def insert(arr: Numbers, obj: object, values: Numbers, axis: int | None = None) 
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Numbers, trim: str = "fb", axis: int | None = None) -> Tensor:
+def trim_zeros(filt: Numbers, trim: str = "fb", axis: Axis = None) -> Tensor:
     """Leave out zeros in front and behind.  ∂x: g at what stays, 0 at the zeros.
 
     The result's shape depends on the values, which are read.
@@ -440,7 +441,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         raise ShapeError(
             f"diagonal: {axis1} and {axis2} are the same axis of the shape {a.shape}; give two"
         )
-    x = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    x = moveaxis(a, (axis1, axis2), (-2, -1))
     n = max(0, min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)))
     rows = np.arange(n) - min(offset, 0)
     return x[..., rows, rows + offset]
@@ -473,17 +474,17 @@ def diag(v: Numbers, k: int = 0) -> Tensor:
 
 
 @implements(np.diagflat)
-def diagflat(v: object, k: int = 0) -> Any:
+def diagflat(v: object, k: int = 0) -> Array:
     """Put all elements on the diagonal of a matrix.  ∂v: the diagonal of g."""
     return diag(np.ravel(subject(v)), k)
 
 
-def _keep_where(m: Any, mask: Array) -> Tensor:
+def _keep_where(m: Array, mask: Array) -> Tensor:
     """Keep the elements where a mask is true, and put 0 elsewhere."""
     return chosen(mask, m, m.dtype.type(0))
 
 
-def _below(name: str, x: Any, k: int) -> np.ndarray:
+def _below(name: str, x: Array, k: int) -> np.ndarray:
     """Return the mask of what lies on the diagonal k or below; a vector is repeated as rows.
 
     Raises:
@@ -495,7 +496,7 @@ def _below(name: str, x: Any, k: int) -> np.ndarray:
 
 
 @implements(np.tril)
-def tril(m: object, k: int = 0) -> Any:
+def tril(m: object, k: int = 0) -> Array:
     """Keep the triangle up to the diagonal k, 0 above.  ∂m: g there, 0 above."""
     x = subject(m)
     return _keep_where(x, _below("tril", x, k))

@@ -27,6 +27,7 @@ from .checks import (
     implements_by_name,
     is_scalar_axis,
     lenient_axes,
+    slice_along,
     without_gradient,
 )
 from .conversion import astype, convert_operand
@@ -47,7 +48,7 @@ def restore(g: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     return g if keepdims or not axis or not g.ndim else expand_dims(g, axis=axis)
 
 
-def count(x: Any, axis: tuple[int, ...]) -> int:
+def count(x: Array | Written, axis: tuple[int, ...]) -> int:
     """Count the elements that one output is made of."""
     return math.prod(x.shape[i] for i in axis)
 
@@ -154,7 +155,7 @@ def subject(a: object, dtype: object = None) -> Array:
     return x if dtype is None else astype(x, dtype)
 
 
-def mask_elements(name: str, x: Any, mask: Any, neutral: Any) -> Any:
+def mask_elements(name: str, x: Array, mask: Numbers, neutral: Numbers) -> Array:
     """Put a value that changes nothing where a mask (`where=`) does not hold; True takes all.
 
     Raises:
@@ -174,7 +175,9 @@ def mask_elements(name: str, x: Any, mask: Any, neutral: Any) -> Any:
     return chosen(mask, x, convert_operand(neutral, x.dtype))
 
 
-def count_elements(x: Any, mask: Any, axis: tuple[int, ...], keepdims: bool = False) -> Any:
+def count_elements(
+    x: Array, mask: Numbers, axis: tuple[int, ...], keepdims: bool = False
+) -> int | Array:
     """Count the elements where a mask holds: an int if it holds everywhere."""
     if mask is True:
         return count(x, axis)
@@ -195,7 +198,7 @@ def first(name: str, initial: Numbers, dtype: object) -> Array:
     return convert_operand(initial, dtype)
 
 
-def reduction(primitive: Primitive, function: object, combined: Any, neutral: int) -> Any:
+def reduction(primitive: Primitive, function: object, combined: Any, neutral: int) -> Rule:
     """Make the lenient function over sum or prod and enter it in the table."""
     name = primitive.name
 
@@ -233,7 +236,7 @@ def mean(
     keepdims: bool = False,
     *,
     where: Numbers = True,
-) -> Any:
+) -> Array:
     """Compute the mean over axes, of the elements where a mask holds.  ∂x: g/n repeated."""
     x = subject(a, dtype)
     axes = axes_of("mean", x, axis)
@@ -244,7 +247,7 @@ def mean(
     return total / (n if total.dtype.kind in "biu" else astype(n, total.dtype))
 
 
-def extreme(primitive: Primitive, combined: Any, *functions: object) -> Any:
+def extreme(primitive: Primitive, combined: Any, *functions: object) -> Rule:
     """Make the lenient function over max or min, which take no dtype."""
     name = primitive.name
 
@@ -293,18 +296,16 @@ def _flip_axis(x: Array, axis: int) -> Array:
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
 
 
-def exclusive(products: Any, axis: int) -> Array:
+def exclusive(products: Array, axis: int) -> Array:
     """Shift running products by one: the product of all elements before each."""
-    before = (slice(None),) * axis
-    ones = np.ones_like(products[(*before, slice(0, 1))])
-    return np.concatenate([ones, products[(*before, slice(None, -1))]], axis=axis)
+    ones = np.ones_like(products[slice_along(axis, 0, 1)])
+    return np.concatenate([ones, products[slice_along(axis, None, -1)]], axis=axis)
 
 
-def earlier(x: Any, axis: int, steps: int) -> Array:
+def earlier(x: Array, axis: int, steps: int) -> Array:
     """Move everything towards the front by some steps; zeros come in at the end."""
-    before = (slice(None),) * axis
-    zeros = np.zeros_like(x[(*before, slice(0, steps))])
-    return np.concatenate([x[(*before, slice(steps, None))], zeros], axis=axis)
+    zeros = np.zeros_like(x[slice_along(axis, 0, steps)])
+    return np.concatenate([x[slice_along(axis, steps, None)], zeros], axis=axis)
 
 
 def _cumprod_rule(g: Array, y: Array, x: Array, *, axis: int) -> Array:
@@ -342,7 +343,7 @@ cumprod_ = general(
 )
 
 
-def running(primitive: Primitive, function: object) -> Any:
+def running(primitive: Primitive, function: object) -> Rule:
     """Make the lenient function over a running sum or product and enter it in the table."""
 
     @implements(function)
@@ -369,11 +370,11 @@ def _place_forward(x: np.ndarray, *, extreme: str, latest: bool, axis: int) -> n
     best = EXTREMES[extreme].accumulate(x, axis=axis)
     shown = (x == best) | ((x != x) & (best != best))  # NaN is its own record
     if not latest:  # where the record is broken
-        new = best[(slice(None),) * axis + (slice(1, None),)]
-        old = best[(slice(None),) * axis + (slice(None, -1),)]
+        later = slice_along(axis, 1, None)
+        new, old = best[later], best[slice_along(axis, None, -1)]
         shown = np.zeros(x.shape, bool)
         both_nan = (new != new) & (old != old)
-        shown[(slice(None),) * axis + (slice(1, None),)] = (new != old) & ~both_nan
+        shown[later] = (new != old) & ~both_nan
     places = np.arange(x.shape[axis]).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return np.maximum.accumulate(np.where(shown, places, 0), axis=axis)
 
@@ -402,7 +403,7 @@ def running_extreme(a: object, axis: int = 0, *, extreme: str = "maximum") -> Te
     return chosen(first == last, shown, 0.5 * np.take_along_axis(x, first, axis) + 0.5 * shown)
 
 
-def numbers(x: Any, where: Any = True) -> Any:
+def numbers(x: Array, where: Numbers = True) -> Numbers:
     """Return the mask of the elements that are not NaN, within another mask; True means all."""
     if x.dtype.kind in "biu":
         return where
@@ -410,7 +411,7 @@ def numbers(x: Any, where: Any = True) -> Any:
     return known if where is True else np.logical_and(known, where)
 
 
-def _fill_nan(x: Any, value: float) -> Any:
+def _fill_nan(x: Array, value: float) -> Array:
     """Put a value in place of NaN."""
     return x if x.dtype.kind in "biu" else chosen(np.isnan(x), x.dtype.type(value), x)
 
@@ -465,11 +466,7 @@ def _extreme_of_numbers(function: Callable[..., object], of: Rule, worst: float,
     @implements_by_name(function)
     @scope(name)
     def reduce(
-        a: Numbers,
-        axis: Axis = None,
-        keepdims: bool = False,
-        where: Numbers = True,
-        **rest: object,
+        a: Numbers, axis: Axis = None, keepdims: bool = False, where: Numbers = True, **rest: object
     ) -> Array:
         x = subject(a)
         if x.dtype.kind in "biu":
@@ -501,7 +498,7 @@ def _spread_of_numbers(function: Callable[..., object], of: object, doc: str) ->
     @implements_by_name(function)
     @scope(name)
     def reduce(
-        a: Numbers, axis: Axis = None, ddof: float = 0, where: Numbers = True, **given: object
+        a: Numbers, axis: Axis = None, ddof: float = 0, where: Numbers = True, **given: Any
     ) -> Array:
         x = subject(a)
         axis, mask = _axis_of_numbers(x, axis), numbers(x, where)

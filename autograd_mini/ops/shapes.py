@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..core.arrays import Array, Numbers, plain_array
 from ..core.batch_rules import prepend_to_axes, prepend_to_shape, to_shape
 from ..core.extraction import refuse_in_a_program
-from ..core.primitive import Primitive, case, implements, linear
+from ..core.primitive import Primitive, Rule, case, implements, linear
 from ..core.record import check_operand, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
@@ -271,7 +271,7 @@ def squeeze_function(a: Array, axis: Axis = None) -> Tensor:
     return squeeze(a, axis=() if is_scalar_axis(a, axis) else places_of("squeeze", a, axis))
 
 
-def _with_axes(fewest: int, doc: str, function: Callable[..., Array]) -> Any:
+def _with_axes(fewest: int, doc: str, function: Callable[..., Array]) -> Rule:
     """Make a function that gives tensors some axes at least and enter it in the table."""
 
     @implements(function)
@@ -300,7 +300,7 @@ atleast_3d = _with_axes(3, "Give tensors three axes at least, a vector the middl
 
 @implements(np.meshgrid)
 def meshgrid(
-    *xi: Array, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+    *xi: Numbers, copy: bool = True, sparse: bool = False, indexing: str = "xy"
 ) -> tuple[object, ...]:
     """Repeat vectors to a grid, one axis each.  ∂xi: g summed over the other axes.
 

@@ -74,7 +74,9 @@ def without_rest(name: str, g: Array, q: Array, k: int) -> Array:
     return g[..., :k] - conj(n) @ adjoint(gn) @ conj(q[..., :k])
 
 
-def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Array:
+def _svd_rule(
+    g: tuple[Array, Array, Array], y: tuple[Array, Array, Array], x: Array, *, full_matrices: bool
+) -> Array:
     """∂x: Ū·N·Vᵀ, and what lies outside of the spaces of U and V."""
     gu, gs, gvh = g
     u, s, vh = y
@@ -95,7 +97,7 @@ def _svd_rule(g: Any, y: Any, x: Any, *, full_matrices: bool) -> Array:
     return result
 
 
-def _svd_core(gs: Array, s: np.ndarray, mu: Array, mv: Array, size: Array) -> Array:
+def _svd_core(gs: Array, s: Array, mu: Array, mv: Array, size: Array) -> Array:
     """Return N in the basis of singular vectors; Mᵤ = Uᵀ·gᵤ, Mᵥ = Vᵀ·gᵥ, of this size.
 
     Common turns of u and v are over sⱼ − sᵢ, opposite ones over sⱼ + sᵢ; kept apart, equal singular
@@ -131,7 +133,7 @@ def _singular_slopes_forward(g: Array, x: Array) -> Array:
 Parts = tuple[Any, Any, Any]
 
 
-def _parts_of(h: Tensor, u: np.ndarray, vh: np.ndarray) -> Parts:
+def _parts_of(h: Array, u: np.ndarray, vh: np.ndarray) -> Parts:
     """Return what of h lies within the spaces of U and V, outside of U, and outside of V."""
     v = adjoint(vh)
     inner = adjoint(u) @ h @ v
@@ -150,7 +152,7 @@ def _check_determined_parts(parts: Parts, s: Array, size: object) -> Parts:
     )
 
 
-def _with_weights(parts: Parts, g: Array, u: np.ndarray, s: Array, vh: np.ndarray) -> Any:
+def _with_weights(parts: Parts, g: Array, u: np.ndarray, s: Array, vh: np.ndarray) -> Array:
     """Return the conjugate of U·W·Vᴴ, and of what lies outside of the spaces of U and V.
 
     W is the Hermitian part of the inner one times (gⱼ − gᵢ)/(sⱼ − sᵢ), and the rest of it times
@@ -167,20 +169,20 @@ def _with_weights(parts: Parts, g: Array, u: np.ndarray, s: Array, vh: np.ndarra
     return conj(total + u @ (outer[..., :, None] * right))
 
 
-def _slopes_by_weights(h: Any, y: object, g: object, x: Array) -> Array:
+def _slopes_by_weights(h: Array, y: object, g: object, x: Array) -> Array:
     """∂g: the diagonal of Uᴴ·h·V; g moves with x, so that equal values must not turn."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     inner = _check_determined_parts(_parts_of(h, u, vh), s, size_of(h))[0]
     return where(s == 0, 0, share_evenly(np.real(diagonal_of(inner)), s))
 
 
-def _slopes_by_matrix(h: Tensor, y: np.ndarray, g: np.ndarray, x: np.ndarray) -> Tensor:
+def _slopes_by_matrix(h: Array, y: Array, g: Array, x: Array) -> Array:
     """∂x: see `_with_weights`."""
     u, s, vh = np.linalg.svd(x, full_matrices=False)
     return _with_weights(_parts_of(h, u, vh), g, u, s, vh)
 
 
-def _slopes_tangent(ts: Any, y: object, g: Array, x: Array) -> Any:
+def _slopes_tangent(ts: tuple[Array | None, Array | None], y: object, g: Array, x: Array) -> Any:
     """The tangent of Ū·diag g·Vᵀ, by the same formulas."""
     tg, tx = ts
     u, s, vh = np.linalg.svd(x, full_matrices=False)
@@ -244,7 +246,7 @@ svdvals_ = of_matrices(
 @implements(np.linalg.svd)
 def svd(
     a: Numbers, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
-) -> Array:
+) -> Any:
     """Return U, the singular values, descending, and Vᴴ; or the singular values alone."""
     a = check_operand(a)
     if hermitian:

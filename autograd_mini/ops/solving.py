@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ def cholesky(a: Numbers, /, *, upper: bool = False) -> Array:
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
 
-def _qr_rule(g: Sequence[Array], y: Sequence[Array], x: Array, *, mode: str) -> Array:
+def _qr_rule(g: tuple[Array, Array], y: tuple[Array, Array], x: Array, *, mode: str) -> Array:
     """∂x: (gᵩ + Q̄·(upper triangle of gᵣ·Rᵀ − Qᵀ·gᵩ, mirrored))·R⁻ᵀ."""
     (gq, gr), (q, r) = g, y
     k = x.shape[-1]
@@ -105,7 +104,7 @@ qr_ = of_matrices(
 
 
 @implements(np.linalg.qr)
-def qr(a: Array, mode: str = "reduced") -> Array:
+def qr(a: Array, mode: str = "reduced") -> Array | tuple[Array, Array]:
     """Return Q and R with a = Q·R; 'complete' has a square Q, 'r' is R alone.
 
     Raises:
@@ -125,7 +124,7 @@ def qr(a: Array, mode: str = "reduced") -> Array:
     return r if mode == "r" else QRResult(q, r)
 
 
-def _wide_qr(a: Array) -> Any:
+def _wide_qr(a: Array) -> tuple[Array, Array]:
     """Return Q and R of a matrix with more columns than rows: Q comes from the first ones alone."""
     m = a.shape[-2]
     q, r = qr_(a[..., :m], mode="reduced")
@@ -229,7 +228,9 @@ def inv(a: Numbers) -> Tensor:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: object = NOT_GIVEN) -> Tensor:
+def pinv(
+    a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: object = NOT_GIVEN
+) -> Tensor:
     """Return the pseudoinverse; singular values up to rcond times the largest count as 0.
 
     Of a matrix that is said to be Hermitian, the lower triangle is read.
@@ -335,13 +336,13 @@ def _cofactor_forward(x: np.ndarray) -> np.ndarray:
     return np.linalg.det(x)[..., None, None] * inverse.mT
 
 
-def _signed_svd(x: Array) -> Any:
+def _signed_svd(x: Array) -> tuple[Array, Array, Array, Array]:
     """Return det U·det Vᴴ, and U, s, Vᴴ."""
     u, s, vh = np.linalg.svd(x)
     return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None], u, s, vh
 
 
-def _cofactors_by_svd(x: Any) -> np.ndarray:
+def _cofactors_by_svd(x: Array) -> np.ndarray:
     """Return the cofactors: those of s are the products of the other singular values."""
     sign, u, s, vh = _signed_svd(x)
     others = np.prod(where(unit(x), 1, s[..., None, :]), axis=-1)
@@ -411,7 +412,7 @@ det_ = of_matrices(
 )
 
 
-def _slogdet_rule(g: Sequence[Array], y: Sequence[Array], x: Array) -> np.ndarray:
+def _slogdet_rule(g: tuple[Array, Array], y: tuple[Array, Array], x: Array) -> np.ndarray:
     """∂x: (gₗ + i·Im(gₛ·sign))·x⁻ᵀ."""
     (gs, gl), (sign, _) = g, y
     singular = sign == 0
@@ -439,6 +440,6 @@ def det(a: Numbers) -> Tensor:
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Numbers) -> Array:
+def slogdet(a: Numbers) -> tuple[Array, Array]:
     """Return sign and logarithm of the absolute determinant of each matrix."""
     return SlogdetResult(*slogdet_(check_operand(a)))

@@ -20,7 +20,7 @@ from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
 from ..errors import ArgumentError, ShapeError, UnsupportedError
-from .checks import axes_of, demand, places_of
+from .checks import axes_of, places_of, require
 from .conversion import astype, convert_operand, stop_gradient
 from .nondifferentiable import plain
 from .products import conjugate_if_complex
@@ -87,8 +87,8 @@ def _degrees_taken(name: str, ddof: float, correction: float | None) -> float:
 
 
 def _squared_sum(
-    name: str, x: object, axes: tuple[int, ...], where: object, average: object
-) -> tuple[Array, Array]:
+    name: str, x: Array, axes: tuple[int, ...], where: Numbers, average: Numbers | None
+) -> tuple[Array, int | Array]:
     """Return the sum of the squared distances from the mean, and how many they are."""
     if average is None:
         average = mean(x, axis=axes, keepdims=True, where=where)
@@ -100,12 +100,12 @@ def _squared_sum(
     return sum(squares, axis=axes, keepdims=True), count_elements(x, where, axes, keepdims=True)
 
 
-def without(x: Numbers, axes: tuple[int, ...], keepdims: bool) -> Any:
+def without(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
     """Remove the reduced axes, which have length 1, unless they are kept."""
     return x if keepdims or not axes else np.squeeze(x, axis=axes)
 
 
-def _freedom(n: Array, correction: float, dtype: np.typing.DTypeLike) -> Any:
+def _freedom(n: int | Array, correction: float, dtype: np.typing.DTypeLike) -> float | Array:
     """Return n − correction, 0 at least, as what divides values of a dtype."""
     if isinstance(n, int):
         return n - correction if n > correction else 0
@@ -168,14 +168,14 @@ std = _spread_function(
 )
 
 
-def equal(x: Any, axes: tuple[int, ...], where: Numbers) -> Tensor:
+def equal(x: Array, axes: tuple[int, ...], where: Numbers) -> Array:
     """Tell where all elements along axes are equal, where the mask is true."""
     low, high = (-np.inf, np.inf) if x.dtype.kind in "fc" else (0, 0)
     largest = max(mask_elements("std", x, where, low), axes, keepdims=True)
     return largest == min(mask_elements("std", x, where, high), axes, keepdims=True)
 
 
-def weights_over(a: Array, weights: Array, axis: Axis) -> Any:
+def weights_over(a: Array, weights: Array, axis: Axis) -> Array:
     """Return weights that broadcast to `a`: of its shape, or of the shape of the axes only.
 
     Raises:
@@ -206,7 +206,7 @@ def average(
     returned: bool = False,
     *,
     keepdims: bool = False,
-) -> Any:
+) -> Array | tuple[Array, Array]:
     """Compute the weighted mean over axes, with `returned` also the sum of the weights.
 
     ∂a: w/Σw  ∂w: (a − y)/Σw.
@@ -257,23 +257,19 @@ def _frequency(name: str, weights: object, n: int) -> Array:
     w = convert_operand(weights, np.float64)
     if w.shape != (n,):
         raise ShapeError(f"cov: {name} of shape {w.shape} for {n} observations; give one for each")
-    if np.any(value_of(w) < 0):
-        raise ArgumentError(f"cov: {name} must not be negative")
-    demand(lambda: w >= 0, f"cov: {name} must not be negative")
+    require(lambda w: np.logical_not(w < 0), w, f"cov: {name} must not be negative")
     return w
 
 
 def _combined_weights(
-    fweights: Sequence[object] | None, aweights: object, n: int, less: int
-) -> tuple[Any, Any]:
+    fweights: Numbers | None, aweights: Numbers | None, n: int, less: int
+) -> tuple[Array | None, float | Array]:
     """Return the product of both weights (None if no weights) and the divisor of the sums."""
     if fweights is None and aweights is None:
         return None, n - less
     counts: Any = None if fweights is None else _frequency("fweights", fweights, n)
-    if counts is not None and np.any(value_of(counts) != np.round(value_of(counts))):
-        raise ArgumentError("cov: fweights are counts, expected integers")
     if counts is not None:
-        demand(lambda: counts == np.round(counts), "cov: fweights are counts, expected integers")
+        require(lambda n: n == np.round(n), counts, "cov: fweights are counts, expected integers")
     if aweights is None:
         return counts, np.sum(counts) - less
     given = _frequency("aweights", aweights, n)
@@ -290,11 +286,11 @@ def cov(
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
-    fweights: Any = None,
-    aweights: object = None,
+    fweights: Numbers | None = None,
+    aweights: Numbers | None = None,
     *,
     dtype: object = None,
-) -> Any:
+) -> Array:
     """Compute the covariance matrix of variables, the rows of m (and y).
 
     The product of the centred rows, over the weights' sum less ddof.  ∂m: (ḡ + ḡᵀ)·centred rows.
@@ -342,7 +338,7 @@ numpy_edges: Any = np.histogram_bin_edges
 numpy_histogramdd: Any = np.histogramdd
 
 
-def _plain_weights(name: str, weights: object) -> np.ndarray:
+def _plain_weights(name: str, weights: object) -> Array | None:
     """Return weights as NumPy takes them.
 
     Raises:
@@ -357,7 +353,7 @@ def _plain_weights(name: str, weights: object) -> np.ndarray:
     return plain(weights, f"np.{name}")
 
 
-def _ends_of(sample: Tensor, limits: Any) -> tuple[object, object]:
+def _ends_of(sample: Array, limits: Sequence[Numbers] | None) -> tuple[Array, Array]:
     """Return the first and last edge: of the range, or of the sample."""
     if limits is not None:
         first, last = (check_operand(x) for x in limits)
@@ -370,7 +366,7 @@ def _ends_of(sample: Tensor, limits: Any) -> tuple[object, object]:
     return first, last
 
 
-def _record_edges(name: str, sample: Any, bins: int, limits: Any, edges: Array) -> Array:
+def _record_edges(name: str, sample: Any, bins: Any, limits: Any, edges: Array) -> Array:
     """Return NumPy's edges, as a tensor if they were made of tensors."""
     if isinstance(bins, Tensor) and bins.ndim:
         return bins
@@ -385,7 +381,7 @@ def _record_edges(name: str, sample: Any, bins: int, limits: Any, edges: Array) 
         return y + stop_gradient(edges - y)  # to the last digit, as the counts follow NumPy's
 
 
-def _density_over(counts: np.ndarray, edges: list[Array]) -> Tensor:
+def _density_over(counts: Array, edges: list[Array]) -> Array:
     """Divide counts by the widths of their bins along each axis, and by their sum, in float64."""
     y = counts / np.sum(counts)
     for i, e in enumerate(edges):
@@ -396,7 +392,7 @@ def _density_over(counts: np.ndarray, edges: list[Array]) -> Tensor:
 
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(
-    a: Any, bins: Any = 10, range: Array | None = None, weights: object = None
+    a: Any, bins: Any = 10, range: Sequence[Numbers] | None = None, weights: object = None
 ) -> Array:
     """Return the edges of bins.
 
@@ -412,7 +408,7 @@ def histogram_bin_edges(
 def histogram(
     a: Numbers,
     bins: Any = 10,
-    range: Array | None = None,
+    range: Sequence[Numbers] | None = None,
     density: object = None,
     weights: object = None,
 ) -> tuple[Array, Array]:
@@ -451,7 +447,7 @@ def histogramdd(
     each = len(plain_edges)
     limits = [None] * each if range is None else range
     sources = zip(_columns(sample, each), _each_axis(bins, each), limits, plain_edges, strict=True)
-    edges = [_record_edges("histogramdd", *one) for one in sources]
+    edges = [_record_edges("histogramdd", x, b, limit, e) for x, b, limit, e in sources]
     if not density:
         return counts, edges
     if all(e is p for e, p in zip(edges, plain_edges, strict=True)):
@@ -459,7 +455,7 @@ def histogramdd(
     return _density_over(counts, edges), edges
 
 
-def _columns(sample: Any, count: int) -> list[Any]:
+def _columns(sample: Any, count: int) -> list[Array]:
     """Return the coordinates of points along each axis, as np.histogramdd takes them."""
     if type(sample) in (list, tuple):
         return [check_operand(x) for x in sample]
@@ -467,13 +463,15 @@ def _columns(sample: Any, count: int) -> list[Any]:
     return [sample] if sample.ndim < 2 else [sample[:, i] for i in np.arange(count)]
 
 
-def _each_axis(bins: Any, count: int) -> list[Any]:
+def _each_axis(bins: Any, count: int) -> list[object]:
     """Return the bins of each axis."""
     return list(bins) if np.ndim(bins) or type(bins) in (list, tuple) else [bins] * count
 
 
 @implements(np.histogram2d)
-def histogram2d(x: Numbers, y: Numbers, bins: Any = 10, *given: object, **named: object) -> Any:
+def histogram2d(
+    x: Numbers, y: Numbers, bins: Any = 10, *given: object, **named: object
+) -> tuple[Array, Array, Array]:
     """Count points of the plane in boxes; return this and the edges of both axes.
 
     ∂x: of its edges, as np.histogram_bin_edges; none of the counts  ∂y: likewise

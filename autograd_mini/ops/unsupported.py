@@ -74,10 +74,7 @@ INSTEAD: Final[dict[str, tuple[str, str]]] = {
     "from_dlpack": (PLAIN, "t itself"),
     "fromiter": (PLAIN, "np.stack(list(…))"),
     "full": (PLAIN, "np.broadcast_to(t, shape)"),
-    "kaiser": (
-        PLAIN,
-        "np.i0(beta * np.sqrt(1 - np.linspace(-1, 1, n) ** 2)) / np.i0(beta)",
-    ),
+    "kaiser": (PLAIN, "np.i0(beta * np.sqrt(1 - np.linspace(-1, 1, n) ** 2)) / np.i0(beta)"),
     "require": (PLAIN, "t itself"),
 }
 """Function → why it is not supported, and what to write instead."""

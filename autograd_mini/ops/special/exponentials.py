@@ -154,10 +154,7 @@ expit: Primitive = elementwise(
     vjp=(lambda g, y, x: g * (y * expit(-x)),),
 )
 log_expit = elementwise(
-    special.log_expit,
-    "ln σ",
-    "ln σ(x).  ∂x: σ(−x)",
-    vjp=(lambda g, y, x: g * expit(-x),),
+    special.log_expit, "ln σ", "ln σ(x).  ∂x: σ(−x)", vjp=(lambda g, y, x: g * expit(-x),)
 )
 logit = elementwise(
     special.logit,

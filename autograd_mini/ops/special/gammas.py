@@ -319,10 +319,7 @@ ndtr: Primitive = elementwise(
     vjp=(lambda g, y, x: g * _normal_density(x),),
 )
 log_ndtr = elementwise(
-    special.log_ndtr,
-    "ln Φ",
-    "ln Φ(x).  ∂x: φ(x)/Φ(x), exact in both tails",
-    vjp=(_log_ndtr_slope,),
+    special.log_ndtr, "ln Φ", "ln Φ(x).  ∂x: φ(x)/Φ(x), exact in both tails", vjp=(_log_ndtr_slope,)
 )
 ndtri = elementwise(
     special.ndtri,
