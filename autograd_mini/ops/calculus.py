@@ -96,12 +96,7 @@ def logspace(
 
 @implements(np.geomspace)
 def geomspace(
-    start: Any,
-    stop: Any,
-    num: int = 50,
-    endpoint: bool = True,
-    dtype: np.typing.DTypeLike | None = None,
-    axis: int = 0,
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
     """Return numbers at equal ratios, t = 0, …, 1 of the way.
 
@@ -134,7 +129,7 @@ def steps(x: Array, axis: int) -> Array:
     return later != earlier if x.dtype.kind == "b" else later - earlier
 
 
-def border(x: Numbers, a: Array, axis: int) -> Array:
+def border(x: object, a: Array, axis: int) -> Array:
     """Return the values to put before or after a; a number is repeated to one slice."""
     x = tensor_like(x)
     return x if x.ndim else np.broadcast_to(x, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
@@ -143,11 +138,7 @@ def border(x: Numbers, a: Array, axis: int) -> Array:
 @implements(np.diff)
 @scope("diff")
 def diff(
-    a: Numbers,
-    n: int = 1,
-    axis: int = -1,
-    prepend: Numbers | None = None,
-    append: Numbers | None = None,
+    a: Numbers, n: int = 1, axis: int = -1, prepend: object = None, append: object = None
 ) -> Array:
     """Subtract from each element the one before, n times.  ∂a: the differences of g, negative."""
     a, times = tensor_like(a), index(n)
@@ -166,7 +157,7 @@ def diff(
 
 @implements(np.ediff1d)
 @scope("ediff1d")
-def ediff1d(ary: Numbers, to_end: Numbers | None = None, to_begin: Numbers | None = None) -> Array:
+def ediff1d(ary: Numbers, to_end: object = None, to_begin: object = None) -> Array:
     """Differences of all elements in order, between two borders.  ∂ary: those of g, negative.
 
     Raises:
@@ -178,7 +169,7 @@ def ediff1d(ary: Numbers, to_end: Numbers | None = None, to_begin: Numbers | Non
     return np.concatenate(parts) if len(parts) > 1 else inner
 
 
-def _border_values(given: Numbers | None, dtype: np.dtype[np.generic]) -> list[object]:
+def _border_values(given: object, dtype: np.dtype[np.generic]) -> list[object]:
     """Return a border's values in the dtype of the differences; nothing for None."""
     if given is None:
         return []
@@ -388,7 +379,7 @@ def interp(
     return y if right is None else where(x > xp[-1], _wide(right), y)
 
 
-def _wide(x: Numbers) -> Array:
+def _wide(x: object) -> Array:
     """Return an operand in float64 or complex128, in which NumPy interpolates."""
     x = tensor_like(x)
     kind = np.dtype(complex if x.dtype.kind == "c" else float)

@@ -190,7 +190,7 @@ def apply_along_axis(
 
 @implements(np.apply_over_axes)
 @scope("apply_over_axes")
-def apply_over_axes(func: Callable[..., Array], a: Numbers, axes: Sequence[int]) -> Array:
+def apply_over_axes(func: Callable[..., Array], a: Numbers, axes: int | Sequence[int]) -> Array:
     """Call `func(a, axis)` for one axis after the other.  ∂a: the function's.
 
     Raises:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import Array, Numbers
 from ..core.contexts import run_quietly
-from ..core.primitive import Rule, implements
+from ..core.primitive import Rule
 from ..core.record import check_operand, result_dtype, scope, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
@@ -33,27 +33,18 @@ def _along(a: object, axis: int | None) -> tuple[Array, int]:
     return (np.ravel(x), 0) if axis is None else (x, axis_of("sort", x, axis))
 
 
-@implements(np.sort)
-def sort(
-    a: Numbers,
-    axis: int | None = -1,
-    kind: Any = None,
-    order: None = None,
-    *,
-    stable: bool | None = None,
-) -> Array:
+@implements_by_name(np.sort)
+def sort(a: Numbers, axis: int | None = -1, **how: Any) -> Array:
     """Sort along an axis.  ∂x: g, each element's own."""
     x, axis = _along(a, axis)
-    return take_along_axis(x, np.argsort(x, axis, kind, order, stable=stable), axis)
+    return take_along_axis(x, np.argsort(x, axis, **how), axis)
 
 
-@implements(np.partition)
-def partition(
-    a: Numbers, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
-) -> Array:
+@implements_by_name(np.partition)
+def partition(a: Numbers, kth: Any, axis: int | None = -1, **how: Any) -> Array:
     """Put the element of rank `kth` in its place, smaller ones before it.  ∂x: each one's own g."""
     x, axis = _along(a, axis)
-    return take_along_axis(x, np.argpartition(x, kth, axis, kind, order), axis)
+    return take_along_axis(x, np.argpartition(x, kth, axis, **how), axis)
 
 
 ALPHA_BETA = {
