@@ -14,7 +14,8 @@ import numpy as np
 
 from ..core.arrays import Array, Numbers
 from ..core.batch_rules import leading
-from ..core.primitive import Primitive, Rules, case, elementwise, general
+from ..core.declaration import Rules
+from ..core.primitive import Primitive, case, elementwise, general
 from ..core.record import value_of
 from ..errors import GradientError, MatrixError
 from .selection import where
