@@ -11,7 +11,6 @@ formula. It is left open, with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -175,7 +174,7 @@ def _check_forward_mode(
     inputs, generator = subject.inputs, np.random.default_rng([seed, 5])
     tangents = [generator.normal(size=x.shape) for x in inputs.arrays]
 
-    def terms(point: Arrays, given: Arrays) -> list[Any] | None:
+    def terms(point: Arrays, given: Arrays) -> Arrays | None:
         moved = subject.push_forward(copy_arrays(inputs.values(point)), inputs.values(tangents))
         if moved is None:
             return None

@@ -106,7 +106,7 @@ def _check_operation(operation: Operation, options: Options) -> Report:
     operands, params = list(operation.inputs), operation.params
     moving = [i for i, x in enumerate(operands) if x.requires_grad]
 
-    def apply_operation(*xs: Any) -> Tensor:
+    def apply_operation(*xs: Tensor) -> Tensor:
         taken = list(operands)
         for i, x in zip(moving, xs, strict=True):
             taken[i] = x
@@ -178,12 +178,12 @@ COVERAGE = ("auto", "full", "projections")
 
 
 def gradcheck(
-    f: Callable[..., Any],
+    f: Callable[..., object],
     *inputs: object,
-    vjp: Callable[..., Any] | None = None,
-    jvp: Callable[..., Any] | None = None,
-    grad: Callable[..., Any] | None = None,
-    jac: Callable[..., Any] | bool | None = None,
+    vjp: Callable[..., object] | None = None,
+    jvp: Callable[..., object] | None = None,
+    grad: Callable[..., object] | None = None,
+    jac: Callable[..., object] | bool | None = None,
     order: int = 1,
     rtol: float | None = None,
     atol: float | None = None,
@@ -288,7 +288,7 @@ def _make_report(checked: Subject, options: Options, order: int) -> Report:
     return report
 
 
-def refuse_settings(**settings: Any) -> None:
+def refuse_settings(**settings: object) -> None:
     """Refuse invalid tolerances, steps and seeds.
 
     Raises:
@@ -298,8 +298,8 @@ def refuse_settings(**settings: Any) -> None:
         if value is None and name != "seed":
             continue
         kinds = (int, np.integer) if name == "seed" else (int, float, np.number)
-        usual = isinstance(value, kinds) and value >= 0
-        if not usual or (name == "step" and not 0 < value < np.inf):
+        usual = isinstance(value, kinds) and value >= 0 and (name != "step" or 0 < value < np.inf)
+        if not usual:
             raise ArgumentError(f"gradcheck: {name} must be a non-negative number, got {value!r}")
 
 
@@ -329,8 +329,8 @@ def match_signature(f: Callable[..., object], inputs: Sequence[object]) -> inspe
 
 
 def _subject_of(
-    f: Callable[..., Any],
-    inputs: Sequence[Any],
+    f: Callable[..., object],
+    inputs: Sequence[object],
     rules: dict[str, Any],
     framework: str | None,
     names: Sequence[str] | None,

@@ -12,12 +12,12 @@ coordinates of gradients and cotangents match those of the arrays.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ..errors import GradientError, OperandError
 from .causes import Kind, Problem, problem
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from optree.accessors import PyTreeAccessor
+
     from ..core.arrays import Array
 
 
@@ -80,12 +83,12 @@ class Fields:
         values: the values of the fields; nested dataclasses are opened too.
     """
 
-    def __init__(self, template: Any) -> None:
+    def __init__(self, template: DataclassInstance) -> None:
         self.template = template
         self.names = [f.name for f in fields(template) if hasattr(template, f.name)]
         self.values = [_open_dataclasses(getattr(template, n)) for n in self.names]
 
-    def _with_values(self, values: tuple[object, ...]) -> Any:
+    def _with_values(self, values: tuple[object, ...]) -> object:
         """Return a copy of the dataclass with other values."""
         made = copy(self.template)
         for name, value in zip(self.names, values, strict=True):
@@ -109,12 +112,12 @@ def _tree_library() -> Any:
     return trees
 
 
-def _is_record(value: object) -> bool:
+def _is_record(value: object) -> TypeGuard[DataclassInstance]:
     """Is a value an instance of a dataclass?"""
     return is_dataclass(value) and not isinstance(value, (type, *LEAVES))
 
 
-def _open_dataclasses(argument: object) -> Any:
+def _open_dataclasses(argument: object) -> object:
     """Replace dataclasses in an argument by containers."""
     if isinstance(argument, LEAVES):
         return argument
@@ -135,11 +138,10 @@ def take_apart(argument: object) -> tuple[list[object], Rebuild]:
     return leaves, lambda new: trees.tree_unflatten(structure, new)
 
 
-def _accessors(argument: object) -> list[Any]:
+def _accessors(argument: object) -> list[PyTreeAccessor]:
     """Return the path to each leaf."""
-    found: list[Any] = _tree_library().tree_accessors(
-        _open_dataclasses(argument), namespace=NAMESPACE
-    )
+    opened = _open_dataclasses(argument)
+    found: list[PyTreeAccessor] = _tree_library().tree_accessors(opened, namespace=NAMESPACE)
     return found
 
 
@@ -175,7 +177,7 @@ def match_gradient(
     return [found[i] for i in checked]
 
 
-def _follow_accessor(given: object, way: Any) -> Any:
+def _follow_accessor(given: object, way: PyTreeAccessor) -> object:
     """Return the value at the path of a leaf; `ABSENT` if there is none."""
     for step in way:
         key = step.entry
@@ -190,7 +192,7 @@ def _follow_accessor(given: object, way: Any) -> Any:
     return given
 
 
-def _leaves_of(given: Any) -> Any:
+def _leaves_of(given: object) -> Iterator[object]:
     """Yield the leaves of a gradient; None counts as a leaf."""
     if isinstance(given, Mapping):
         inside = list(given.values())
@@ -214,7 +216,7 @@ def _describe_mismatch(argument: object, given: object, name: str, what: str) ->
     return problem(Kind.SHAPE, text, name)
 
 
-def _outline(value: Any) -> str:
+def _outline(value: object) -> str:
     """Describe a container by its names or its length."""
     if isinstance(value, Mapping):
         return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"
@@ -299,7 +301,7 @@ class Inputs:
         wide = value.dtype in (np.float64, np.complex128, np.longdouble, np.clongdouble)
         self._dtypes.append(value.dtype if keep_dtype and not wide else None)
 
-    def values(self, arrays: Arrays) -> list[Any]:
+    def values(self, arrays: Arrays) -> Arrays:
         """Return the values that the function receives for these coordinates."""
         if self._as_they_are:
             return [x[()] for x in arrays]
@@ -310,16 +312,16 @@ class Inputs:
         value, dtype = from_coordinates(x, self.complex[position]), self._dtypes[position]
         return value if dtype is None else value.astype(dtype)
 
-    def dtype(self, position: int) -> Any:
+    def dtype(self, position: int) -> np.dtype:
         """Return the real dtype that the function receives for an input."""
         kept = self._dtypes[position]
         return np.dtype(np.float64) if kept is None else np.finfo(kept).dtype
 
-    def round_coordinates(self, position: int, x: Array) -> Any:
+    def round_coordinates(self, position: int, x: np.ndarray) -> np.ndarray:
         """Round coordinates to the dtype that the function receives, if it is narrower."""
         return x if self._dtypes[position] is None else x.astype(self.dtype(position)).astype(float)
 
-    def fill_arguments(self, values: Sequence[object]) -> list[Any]:
+    def fill_arguments(self, values: Sequence[object]) -> list[object]:
         """Return the arguments with these values in place of the differentiated leaves.
 
         Random generators are copied, so that they draw the same numbers each time.
@@ -373,7 +375,7 @@ class Inputs:
         return len(self._parts)
 
 
-def _unpack_single(given: object) -> Any:
+def _unpack_single(given: object) -> object:
     """Unpack a tuple of one element, which the gradient of one array may be."""
     while isinstance(given, tuple) and len(given) == 1:
         (given,) = given

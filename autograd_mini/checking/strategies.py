@@ -267,7 +267,7 @@ def parameters(draw: st.DrawFn, /, tree: object, dtype: object = np.float64, **o
     >>> test()
     """
 
-    def of(part: Any) -> Any:
+    def of(part: Any) -> object:
         if isinstance(part, st.SearchStrategy):
             return draw(part)
         if _is_shape(part):
@@ -329,7 +329,7 @@ def _masks(draw: st.DrawFn, shape: Shape) -> np.ndarray:
 
 
 @st.composite
-def _parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> Any:
+def _parts_of_index(draw: st.DrawFn, shape: Shape, kinds: list[int]) -> tuple[object, ...]:
     """Draw an index, part by part: 0 a slice, 1 numbers, 2 a mask, 3 no axis."""
     remaining = list(shape)
     length = draw(st.integers(1, 4))
@@ -356,7 +356,7 @@ def _count_axes_after(kinds: list[int], place: int) -> int:
 
 
 @st.composite
-def _part_of_index(draw: st.DrawFn, kind: int, size: int, length: int) -> Any:
+def _part_of_index(draw: st.DrawFn, kind: int, size: int, length: int) -> object:
     """Draw an index of one axis: a slice or number, an array of `length` numbers, a mask."""
     if kind == 0 or size == 0:
         ends = st.none() | st.integers(-size, size)

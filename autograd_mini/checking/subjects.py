@@ -30,7 +30,7 @@ Function = Callable[..., Any]
 SIGNS = np.array([-1.0, 1.0])
 
 
-def output_arrays(outputs: object) -> list[Any]:
+def output_arrays(outputs: object) -> Arrays:
     """Copy the leaves of a result to arrays.
 
     Raises:
@@ -103,11 +103,11 @@ class Subject:
         return found if isinstance(found, str) else type(self.function).__name__
 
     # ── the function ──────────────────────────────────────────────────────────────────────────
-    def call(self, values: Arrays) -> Any:
+    def call(self, values: Arrays) -> object:
         """Call the function with natural values, one for each differentiated leaf."""
         return self.function(*self.inputs.fill_arguments(values))
 
-    def outputs(self, values: Arrays) -> list[Any]:
+    def outputs(self, values: Arrays) -> Arrays:
         """Return the outputs for natural values as arrays."""
         return output_arrays(self.call(values))
 
@@ -236,11 +236,11 @@ class Subject:
                 )
                 raise problem(Kind.SWAPPED, text, first)
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Compute the gradient for natural values and natural cotangents."""
         raise NotImplementedError
 
-    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays | None:
         """Push tangents through the subject's own forward mode; None without one.
 
         Raises:
@@ -264,7 +264,7 @@ class Subject:
         """Return the given derivative along a direction in one input, by forward mode."""
         raise NotImplementedError
 
-    def restore_structure(self, values: Arrays, weights: Arrays) -> Any:
+    def restore_structure(self, values: Arrays, weights: Arrays) -> object:
         """Put a cotangent into the structure of the result.
 
         This calls the function at these values, so that a gradient can use what the function
@@ -339,12 +339,12 @@ SMALL = 1024
 """Arrays up to this many bytes are compared as bytes, which takes a tenth of the time."""
 
 
-def same_bytes(a: Any, b: Any) -> bool:
+def same_bytes(a: object, b: object) -> bool:
     """Are two small arrays equal byte by byte? False also if they are too large to compare so."""
-    usual = isinstance(a, (np.ndarray, np.generic)) and isinstance(b, (np.ndarray, np.generic))
-    if not usual or a.nbytes > SMALL or a.dtype != b.dtype or a.shape != b.shape:
+    kinds = (np.ndarray, np.generic)
+    if not isinstance(a, kinds) or not isinstance(b, kinds) or a.nbytes > SMALL:
         return False
-    return a.tobytes() == b.tobytes()
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def same_numbers(a: Array, b: Array) -> bool:
@@ -357,22 +357,22 @@ class Recorded(Subject):
 
     what = "the recorded gradient"
 
-    def call(self, values: Arrays) -> Any:
+    def call(self, values: Arrays) -> object:
         """Call the function with tensors, without recording."""
         with no_grad():
             return self.function(*self.inputs.fill_arguments([leaf(x) for x in values]))
 
-    def call_with_leaves(self, *leaves: object) -> Any:
+    def call_with_leaves(self, *leaves: object) -> object:
         """Call the function with these values in place of the differentiated leaves."""
         return self.function(*self.inputs.fill_arguments(leaves))
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Differentiate the recorded graph in reverse mode."""
         y, back = recorded_vjp(self.call_with_leaves, *values)
         structure = flatten(y)[1]
         return [leaf_array(x) for x in back(structure(weights))]
 
-    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays | None:
         """Push tangents through the recorded graph."""
         moved = recorded_jvp(self.call_with_leaves, tuple(values), tuple(tangents))[1]
         return [leaf_array(t) for t in flatten(moved)[0]]
@@ -380,7 +380,7 @@ class Recorded(Subject):
     def gradient_subject(self) -> Subject | None:
         """Return the recorded gradient as a function that is recorded again."""
 
-        def gradient(gs: Sequence[object], *leaves: object) -> Any:
+        def gradient(gs: Sequence[object], *leaves: object) -> object:
             y, back = recorded_vjp(self.call_with_leaves, *leaves)
             return back(flatten(y)[1](gs))
 
@@ -431,7 +431,7 @@ class ByVjp(Handwritten):
 
     what = "vjp"
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Call the hand-written rule."""
         g = self.restore_structure(values, weights)
         return self.pick_gradients(self.given(g, *self.inputs.fill_arguments(values)))
@@ -453,7 +453,7 @@ class ByGrad(Handwritten):
             )
         return [np.ones_like(outputs[0])]
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Call the hand-written gradient."""
         return self.pick_gradients(self.given(*self.inputs.fill_arguments(values)))
 
@@ -466,7 +466,7 @@ class ByJac(Handwritten):
 
     what = "jac"
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Multiply the cotangent by the Jacobian."""
         if len(weights) != 1 or any(self.complex_outputs) or any(self.inputs.complex):
             text = "jac= is for a function of real numbers with one array as its result; give vjp="
@@ -480,7 +480,7 @@ class ByJac(Handwritten):
         for part, product, name in zip(parts, found, self.inputs.names, strict=True):
             if hasattr(part, "rmatvec"):
                 self._compare_products(part, np.asarray(g), product, name)
-        return found
+        return list(found)
 
     def _compare_products(
         self, operator: Any, g: np.ndarray, product: np.ndarray, name: str
@@ -530,13 +530,13 @@ class ByJvp(Subject):
     what = "jvp"
     costly = True
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Call the rule once for each entry and weight the column of the Jacobian.
 
         The tangent is 0.75 in one entry, so that a rule that ignores its tangent is noticed.
         """
         size = 0.75
-        found = []
+        found: list[object] = []
         for position, x in enumerate(self.inputs.arrays):
             slopes = np.zeros(x.shape)
             for index in np.ndindex(x.shape):
@@ -560,7 +560,7 @@ class ByJvp(Subject):
         rows = zip(weights, column, strict=True)
         return sum(float(np.sum(coordinates(g) * coordinates(t))) for g, t in rows)
 
-    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays:
         """Push one tangent forward."""
         given = self.given(
             *self.inputs.fill_arguments(tangents), *self.inputs.fill_arguments(values)
@@ -614,7 +614,7 @@ def handwritten_subject(
 def _value_of_pair(both: Function) -> Function:
     """Return the function that computes the value of a pair (value, gradient)."""
 
-    def value(*xs: object) -> Any:
+    def value(*xs: object) -> object:
         return _refuse_other_than_pair(both(*xs))[0]
 
     value.__name__ = getattr(both, "__name__", "f")
@@ -624,13 +624,13 @@ def _value_of_pair(both: Function) -> Function:
 def _gradient_of_pair(both: Function) -> Function:
     """Return a function that takes the gradient from the pair that `both` gives."""
 
-    def gradient(*xs: object) -> Any:
+    def gradient(*xs: object) -> object:
         return _refuse_other_than_pair(both(*xs))[1]
 
     return gradient
 
 
-def _refuse_other_than_pair(result: object) -> Any:
+def _refuse_other_than_pair(result: object) -> Sequence[object]:
     """Return a pair (value, gradient).
 
     Raises:

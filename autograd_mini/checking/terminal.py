@@ -53,7 +53,7 @@ PASSED_ON = ("order", "rtol", "atol", "step", "seed", "coverage", "framework")
 def read_by(reader: Callable[[str], object]) -> Callable[[str], object]:
     """Turn the errors of a reader into errors of the argument parser, with the same text."""
 
-    def read(text: str) -> Any:
+    def read(text: str) -> object:
         try:
             return reader(text)
         except AutogradError as error:
@@ -254,7 +254,7 @@ def _run_search(
     return 0 if found is None else _exit_code(found.report)
 
 
-def _jsonable(value: object) -> Any:
+def _jsonable(value: object) -> object:
     """Convert values for JSON: NaN and infinity become strings."""
     if isinstance(value, dict):
         return {str(key): _jsonable(part) for key, part in value.items()}

@@ -5,15 +5,14 @@ Each framework has one module here. It is imported when a function of that frame
 
 from __future__ import annotations
 
-from typing import Any
-
-from .foreign import Framework, FrameworkSubject
+from ..subjects import Function
+from .foreign import Foreign, Framework, FrameworkSubject
 from .frameworks import adapt_function, framework_of
 
 __all__ = ["Framework", "FrameworkSubject", "adapt_function", "framework_of", "with_parameters"]
 
 
-def with_parameters(module: object) -> tuple[Any, dict[str, Any]]:
+def with_parameters(module: Function) -> tuple[Function, dict[str, Foreign]]:
     """Return a PyTorch module as a function of its parameters and inputs, and the parameters.
 
     `gradcheck(*with_parameters(module), x)` checks the gradients of all parameters and of x.

@@ -6,10 +6,10 @@ tensors, and asks the framework for the gradient.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from traceback import extract_tb
-from typing import Any
+from typing import Any, Protocol, SupportsFloat, TypeGuard
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -18,6 +18,12 @@ from ...core.tree import flatten
 from ..causes import Kind
 from ..inputs import Arrays, Inputs, Problem, coordinates, problem
 from ..subjects import Function, Subject, copy_arrays
+
+
+class Foreign(Protocol):
+    """Something of another framework, such as a tensor; its attributes are not known here."""
+
+    def __getattr__(self, name: str, /) -> Any: ...
 
 
 class LeafSlot:
@@ -43,45 +49,45 @@ class Framework:
 
     title: str
 
-    def owns(self, value: object) -> bool:
+    def owns(self, value: object) -> TypeGuard[Foreign]:
         """Is a value one of the framework's tensors?"""
         raise NotImplementedError
 
-    def array(self, tensor: object) -> np.ndarray:
+    def array(self, tensor: Foreign) -> np.ndarray:
         """Return the values of a tensor as an array."""
         raise NotImplementedError
 
-    def tensor(self, value: object, like: object = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Foreign:
         """Convert an array to a tensor; `like` is the tensor that the user gave for this input."""
         raise NotImplementedError
 
-    def wide(self, tensor: object) -> Any:
+    def wide(self, tensor: Foreign) -> Foreign:
         """Convert a floating-point tensor to double precision."""
         raise NotImplementedError
 
-    def has_changed(self, tensor: object, value: object) -> bool:
+    def has_changed(self, tensor: Foreign, value: np.ndarray) -> bool:
         """Did the function write into a tensor, in a way that its array does not show?"""
         return False
 
-    def function(self, f: Any) -> Function:
+    def function(self, f: Function) -> Function:
         """Return the callable form of a function."""
         return f
 
-    def wide_function(self, f: object) -> Any:
+    def wide_function(self, f: Function) -> Function:
         """Return the function with its parameters in double precision, if possible."""
         return f
 
-    def declaring_function(self, f: object) -> Any:
+    def declaring_function(self, f: Function) -> Function:
         """Return the function whose signature names the inputs."""
         return f
 
     def open_containers(
-        self, f: object, arguments: Sequence[object]
-    ) -> tuple[object, Sequence[object]]:
+        self, f: Function, arguments: Sequence[object]
+    ) -> tuple[Function, Sequence[object]]:
         """Rewrite a function and its arguments so that only standard containers remain."""
         return f, arguments
 
-    def with_parameters(self, f: object) -> tuple[Any, dict[str, Any]] | None:
+    def with_parameters(self, f: object) -> tuple[Function, dict[str, Foreign]] | None:
         """Return a function of the parameters of an object and of its inputs, and the parameters.
 
         Returns None for a function without parameters.
@@ -93,7 +99,7 @@ class Framework:
         return nullcontext()
 
     def subject(
-        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
+        self, f: Function, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function; `arguments` are the user's."""
         raise NotImplementedError
@@ -111,7 +117,12 @@ class FrameworkSubject(Subject):
     none_is_zero = True
 
     def __init__(
-        self, framework: Any, f: Any, inputs: Inputs, arguments: Sequence[object], wide: bool
+        self,
+        framework: Framework,
+        f: Function,
+        inputs: Inputs,
+        arguments: Sequence[object],
+        wide: bool,
     ) -> None:
         super().__init__(framework.function(f), None, inputs)
         self._pair = False
@@ -126,7 +137,7 @@ class FrameworkSubject(Subject):
         self._rest = [self._passed_on(x) for x in given]
         self.likes = [x for x, i in zip(given, self._slots, strict=True) if i is not None]
 
-    def _passed_on(self, value: Any) -> Any:
+    def _passed_on(self, value: object) -> object:
         """Return a value that is not differentiated, in the form that the function receives."""
         framework = self.framework
         with self.precision():
@@ -136,30 +147,29 @@ class FrameworkSubject(Subject):
 
     def precision(self) -> AbstractContextManager[object]:
         """Return the context in which the function is called."""
-        found: AbstractContextManager[Any] = self.framework.precision(self.wide)
-        return found
+        return self.framework.precision(self.wide)
 
-    def call_with_tensors(self, *tensors: object) -> Any:
+    def call_with_tensors(self, *tensors: object) -> object:
         """Call the function with these tensors in place of the differentiated leaves."""
         rows = zip(self._slots, self._rest, strict=True)
         filled = [x if i is None else tensors[i] for i, x in rows]
         return self.function(*self._rebuild(filled))
 
-    def tensors(self, values: Sequence[object]) -> list[Any]:
+    def tensors(self, values: Sequence[object]) -> list[Foreign]:
         """Convert the values of the differentiated leaves to tensors."""
         rows = zip(values, self.likes, strict=True)
         return [self.framework.tensor(x, like) for x, like in rows]
 
-    def leaves(self, outputs: object) -> list[Any]:
+    def leaves(self, outputs: object) -> list[object]:
         """Return the leaves of a result."""
         return flatten(outputs)[0]
 
-    def arrays(self, outputs: Any) -> list[Any]:
+    def arrays(self, outputs: object) -> Arrays:
         """Return the leaves of a result as arrays; other values stay unchanged."""
         framework, leaves = self.framework, self.leaves(outputs)
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
-    def call_for_values(self, tensors: list[object]) -> Any:
+    def call_for_values(self, tensors: list[Foreign]) -> object:
         """Call the function when only its values are needed."""
         return self.call_with_tensors(*tensors)
 
@@ -196,7 +206,7 @@ class FrameworkSubject(Subject):
         except Exception:  # not everything can be batched
             return None
 
-    def call_batched(self, tensors: list[object], position: int) -> Any:
+    def call_batched(self, tensors: list[Foreign], position: int) -> object:
         """Call the function for each row of one tensor at once; None if this is not possible."""
         return None
 
@@ -206,7 +216,7 @@ class FrameworkSubject(Subject):
         self.epsilon = max(self.epsilon, self.coarsest)
         return found
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Ask the framework for the gradient.
 
         Raises:
@@ -221,10 +231,10 @@ class FrameworkSubject(Subject):
             raise problem(*_describe_refusal(self.what, error)) from error
 
     def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
-        """Return the gradient, one array or None a differentiated leaf."""
+        """Return the gradient: one array, or None, for each differentiated leaf."""
         raise NotImplementedError
 
-    def push_forward(self, values: Arrays, tangents: Arrays) -> list[Any] | None:
+    def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays | None:
         """Push tangents forward; None if an operation has no forward rule."""
         try:
             with self.precision(), catch_warnings():
@@ -236,19 +246,19 @@ class FrameworkSubject(Subject):
             kind, text = Kind.FORWARD, _describe_refusal("the forward rule", error)[1]
             raise problem(kind, text) from error
 
-    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def forward(self, values: Arrays, tangents: Arrays) -> list[np.ndarray | None]:
         """Return the tangents of the outputs; None for a constant output."""
         raise NotImplementedError
 
     # ── the gradient as a function ────────────────────────────────────────────────────────────
-    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
+    def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
         """Return the gradient as tensors that the framework can differentiate again."""
         raise NotImplementedError
 
     def gradient_subject(self) -> Subject:
         """Return the gradient as a subject: a function of cotangents and leaves."""
 
-        def gradient(gs: list[object], *tensors: object) -> list[Any]:
+        def gradient(gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
             return self.differentiable_gradient(gs, *tensors)
 
         gradient.__name__ = f"gradient of {self.name}"
@@ -293,7 +303,7 @@ def _is_narrower(a: object, b: object) -> bool:
     return first.kind in "fc" and bool(np.finfo(first).eps > np.finfo(second).eps)
 
 
-def rounding_unit(number: Any) -> float:
+def rounding_unit(number: Callable[[float], SupportsFloat]) -> float:
     """Return the distance from 1 to the next number, for a number type that NumPy lacks.
 
     >>> rounding_unit(np.float16) * 2**10

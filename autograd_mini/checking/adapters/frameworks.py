@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.tree import flatten
 from ...errors import ArgumentError
 from ..inputs import Inputs, argument_names
+from ..subjects import Function
 from .foreign import Framework, FrameworkSubject, HiddenValue
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ FRAMEWORKS = {
 
 PACKAGES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "tensorflow"}
 """The framework of each package. A tensor type or a function may be defined in any of them."""
-
-
-Function = Callable[..., Any]
 
 
 def framework_of(f: object, inputs: Sequence[object], name: str | None = None) -> Framework | None:
@@ -72,7 +70,7 @@ def frameworks_of(value: object) -> list[str]:
 
 def adapt_function(
     framework: Framework,
-    f: object,
+    f: Function,
     arguments: Sequence[object],
     names: Sequence[str] | None = None,
     argnums: int | Sequence[int] | None = None,
@@ -112,7 +110,7 @@ def _convert_arguments(
     tensors = [x for x in leaves if framework.owns(x) or isinstance(x, np.ndarray)]
     hide = argnums is None and any(_is_differentiable(framework, x) for x in tensors)
 
-    def plain(x: object) -> Any:
+    def plain(x: object) -> object:
         if framework.owns(x):
             try:
                 return framework.array(x)
@@ -123,16 +121,16 @@ def _convert_arguments(
     return map_leaves(plain, arguments)
 
 
-def _is_differentiable(framework: Framework, value: Any) -> bool:
+def _is_differentiable(framework: Framework, value: object) -> bool:
     """Does a tensor or array hold floating-point or complex numbers?"""
     try:
         array = framework.array(value) if framework.owns(value) else value
     except Exception:  # not numeric, such as a random key or text
         return False
-    return array.dtype.kind in "fc"
+    return isinstance(array, np.ndarray) and array.dtype.kind in "fc"
 
 
-def map_leaves(function: Callable[[Any], Any], arguments: Sequence[object]) -> list[object]:
+def map_leaves(function: Callable[[object], object], arguments: Sequence[object]) -> list[object]:
     """Apply a function to every leaf of each argument."""
     found = []
     for argument in arguments:
@@ -147,17 +145,17 @@ def bridge_function(
     arguments: Sequence[object],
     rules: Mapping[str, object],
     keep_dtype: bool,
-) -> tuple[Function, list[Any], dict[str, Any]]:
+) -> tuple[Function, list[object], dict[str, object]]:
     """Wrap a function of tensors, its arguments and hand-written rules to work on NumPy arrays."""
 
-    def plain(x: object) -> Any:
+    def plain(x: object) -> object:
         return framework.array(x) if framework.owns(x) else x
 
-    def tensor(x: object) -> Any:
+    def tensor(x: object) -> object:
         return framework.tensor(x) if isinstance(x, (np.ndarray, np.floating)) else x
 
     def over_arrays(function: Function) -> Function:
-        def call_over_arrays(*xs: object) -> Any:
+        def call_over_arrays(*xs: object) -> object:
             with framework.precision(not keep_dtype):
                 return map_leaves(plain, [function(*map_leaves(tensor, xs))])[0]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from ...core.tree import flatten
 from ..inputs import Arrays, Inputs
-from .foreign import Framework, FrameworkSubject
+from ..subjects import Function
+from .foreign import Foreign, Framework, FrameworkSubject
 
 
 class Jax(Framework):
@@ -23,36 +24,36 @@ class Jax(Framework):
     title = "JAX"
 
     def __init__(self) -> None:
-        self.jax: Any = import_module("jax")
-        self.numpy: Any = import_module("jax.numpy")
+        self.jax: Foreign = import_module("jax")
+        self.numpy: Foreign = import_module("jax.numpy")
 
-    def owns(self, value: object) -> bool:
+    def owns(self, value: object) -> TypeGuard[Foreign]:
         """Is a value a JAX array?"""
         return isinstance(value, self.jax.Array)
 
-    def array(self, tensor: Any) -> np.ndarray:
+    def array(self, tensor: Foreign) -> np.ndarray:
         """Return the values of an array."""
         if self.is_short(tensor.dtype):
             tensor = tensor.astype(np.float32)
         return np.array(tensor)
 
-    def is_short(self, dtype: Any) -> bool:
+    def is_short(self, dtype: np.dtype) -> bool:
         """Is this a floating-point dtype that NumPy lacks?"""
         numbers = self.numpy
         return bool(numbers.issubdtype(dtype, numbers.floating)) and np.dtype(dtype).kind == "V"
 
-    def tensor(self, value: object, like: Any = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Foreign:
         """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
         if like is None or not self.owns(like) or self._on_host(like):
             return made
         return self.jax.device_put(made, like.sharding)
 
-    def _on_host(self, tensor: Any) -> bool:
+    def _on_host(self, tensor: Foreign) -> bool:
         """Is an array on the default device?"""
         return bool(tensor.devices() == self.numpy.zeros(()).devices())
 
-    def wide(self, tensor: Any) -> Any:
+    def wide(self, tensor: Foreign) -> Foreign:
         """Convert a floating-point array to double precision."""
         numbers = self.numpy
         if numbers.issubdtype(tensor.dtype, numbers.complexfloating):
@@ -61,8 +62,8 @@ class Jax(Framework):
         return tensor.astype(np.float64) if floating else tensor
 
     def open_containers(
-        self, f: Any, arguments: Sequence[object]
-    ) -> tuple[object, Sequence[object]]:
+        self, f: Function, arguments: Sequence[object]
+    ) -> tuple[Function, Sequence[object]]:
         """Replace JAX's registered containers by dicts, for the function and its arguments.
 
         Models are often registered classes. The dict has one item for each leaf, named by its path.
@@ -72,7 +73,7 @@ class Jax(Framework):
             return f, arguments
         tree_util = self.jax.tree_util
 
-        def over_dicts(*xs: Any) -> Any:
+        def over_dicts(*xs: Any) -> object:
             rows = zip(xs, trees, strict=True)
             return f(
                 *[
@@ -99,14 +100,14 @@ class Jax(Framework):
         """Return a context with 64-bit types; the global JAX setting is not changed."""
         if not wide:
             return nullcontext()
-        known = getattr(self.jax, "enable_x64", None)
-        made: AbstractContextManager[Any] = (
-            known() if known is not None else import_module("jax.experimental").enable_x64()
-        )
+        context = getattr(self.jax, "enable_x64", None)
+        if context is None:
+            context = import_module("jax.experimental").enable_x64
+        made: AbstractContextManager[object] = context()
         return made
 
     def subject(
-        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
+        self, f: Function, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return JaxSubject(self, f, inputs, arguments, wide)
@@ -115,28 +116,30 @@ class Jax(Framework):
 class JaxSubject(FrameworkSubject):
     """A function of JAX arrays."""
 
+    framework: Jax
+
     @property
-    def jax(self) -> Any:
+    def jax(self) -> Foreign:
         """The module."""
         return self.framework.jax
 
-    def leaves(self, outputs: object) -> list[Any]:
+    def leaves(self, outputs: object) -> list[object]:
         """Return the leaves of a result, in any container that JAX knows."""
-        found: list[Any] = self.jax.tree_util.tree_leaves(outputs)
+        found: list[object] = self.jax.tree_util.tree_leaves(outputs)
         return found
 
     def _flat_outputs(self, *tensors: object) -> list[object]:
         """Call the function and return the leaves of its result."""
         return self.leaves(self.call_with_tensors(*tensors))
 
-    def arrays(self, outputs: Any) -> list[Any]:
+    def arrays(self, outputs: object) -> Arrays:
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and self.framework.is_short(y.dtype):
                 self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
         return super().arrays(outputs)
 
-    def call_batched(self, tensors: list[object], position: int) -> Any:
+    def call_batched(self, tensors: list[Foreign], position: int) -> object:
         """Call the function with `jax.vmap`."""
         axes = [0 if i == position else None for i in range(len(tensors))]
         return self.jax.vmap(self._flat_outputs, in_axes=axes)(*tensors)
@@ -147,27 +150,29 @@ class JaxSubject(FrameworkSubject):
         found = self.run_backward(self.tensors(values), [np.array(g) for g in weights])
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def run_backward(self, tensors: Sequence[object], gs: Sequence[object]) -> list[object]:
+    def run_backward(
+        self, tensors: Sequence[Foreign], gs: Sequence[np.ndarray | Foreign]
+    ) -> list[Foreign]:
         """Return the gradient as JAX arrays, in our convention for complex numbers."""
         outputs, back = self.jax.vjp(self._flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
-    def cotangent(self, y: Any, g: object) -> Any:
+    def cotangent(self, y: Foreign, g: np.ndarray | Foreign) -> object:
         """Convert our cotangent of an output to what JAX expects."""
         numbers, dtype = self.framework.numpy, self.framework.numpy.result_type(y)
         if not numbers.issubdtype(dtype, numbers.inexact):
-            return np.zeros(np.shape(y), self.jax.dtypes.float0)
+            return np.zeros(y.shape, self.jax.dtypes.float0)
         return numbers.conj(numbers.asarray(g)).astype(dtype)
 
     # ── forward, and again ────────────────────────────────────────────────────────────────────
-    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def forward(self, values: Arrays, tangents: Arrays) -> list[np.ndarray | None]:
         """Push tangents forward with `jax.jvp`."""
         moved = [self.framework.tensor(t) for t in tangents]
         found = self.jax.jvp(self._flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
 
-    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
+    def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
         """Return the gradient as arrays that JAX can differentiate again."""
         return self.run_backward(tensors, gs)

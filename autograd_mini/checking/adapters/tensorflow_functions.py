@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
 from ..inputs import Arrays, Inputs
-from .foreign import Framework, FrameworkSubject, rounding_unit
+from ..subjects import Function
+from .foreign import Foreign, Framework, FrameworkSubject, rounding_unit
 
 
 class TensorFlow(Framework):
@@ -18,21 +19,21 @@ class TensorFlow(Framework):
     title = "TensorFlow"
 
     def __init__(self) -> None:
-        self.tf: Any = import_module("tensorflow")
+        self.tf: Foreign = import_module("tensorflow")
 
-    def owns(self, value: object) -> bool:
+    def owns(self, value: object) -> TypeGuard[Foreign]:
         """Is a value a tensor, a variable, or indexed slices of a tensor?"""
         tf = self.tf
         return isinstance(value, (tf.Tensor, tf.Variable, tf.IndexedSlices))
 
-    def array(self, tensor: Any) -> np.ndarray:
+    def array(self, tensor: Foreign) -> np.ndarray:
         """Return the values of a tensor."""
         tensor = self.tf.convert_to_tensor(tensor)
         if self.is_short(tensor.dtype):
             tensor = self.tf.cast(tensor, self.tf.float32)
         return np.array(tensor.numpy())
 
-    def is_short(self, dtype: Any) -> bool:
+    def is_short(self, dtype: Foreign) -> bool:
         """Is this a floating-point dtype that NumPy lacks?"""
         return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
 
@@ -40,31 +41,33 @@ class TensorFlow(Framework):
         """Is a value a variable?"""
         return isinstance(value, self.tf.Variable)
 
-    def tensor(self, value: object, like: object = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Foreign:
         """Make a tensor, or a variable if the user gave one."""
         made = self.tf.constant(np.array(value))
         return self.tf.Variable(made) if self._is_variable(like) else made
 
-    def wide(self, tensor: Any) -> Any:
+    def wide(self, tensor: Foreign) -> Foreign:
         """Convert a floating-point tensor to double precision."""
         dtype = tensor.dtype
         wanted = self.tf.complex128 if dtype.is_complex else self.tf.float64
         return self.tf.cast(tensor, wanted) if dtype.is_complex or dtype.is_floating else tensor
 
-    def has_changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: Foreign, value: np.ndarray) -> bool:
         """Did the function assign to a variable?"""
         if not self._is_variable(tensor):
             return False
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def declaring_function(self, f: object) -> Any:
+    def declaring_function(self, f: Function) -> Function:
         """Return the function whose signature names the inputs: `call` for a layer."""
         call = getattr(f, "call", None)
-        is_layer = isinstance(f, self.tf.Module) and callable(call)
-        return call if is_layer else getattr(f, "python_function", f)
+        if isinstance(f, self.tf.Module) and callable(call):
+            return call
+        found: Function = getattr(f, "python_function", f)
+        return found
 
     def subject(
-        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
+        self, f: Function, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TensorFlowSubject(self, f, inputs, arguments, wide)
@@ -73,14 +76,15 @@ class TensorFlow(Framework):
 class TensorFlowSubject(FrameworkSubject):
     """A function of TensorFlow tensors and variables."""
 
-    _variables: dict[tuple[int, Any], Any] | None = None
+    framework: TensorFlow
+    _variables: dict[tuple[int, np.dtype], Foreign] | None = None
 
     @property
-    def tf(self) -> Any:
+    def tf(self) -> Foreign:
         """The module."""
         return self.framework.tf
 
-    def tensors(self, values: Sequence[object]) -> list[Any]:
+    def tensors(self, values: Sequence[object]) -> list[Foreign]:
         """Convert values to tensors.
 
         A variable is created once and then assigned to, so that nothing is traced again.
@@ -99,7 +103,7 @@ class TensorFlowSubject(FrameworkSubject):
             found.append(tensor)
         return found
 
-    def arrays(self, outputs: Any) -> list[Any]:
+    def arrays(self, outputs: object) -> Arrays:
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and self.framework.is_short(y.dtype):
@@ -113,7 +117,9 @@ class TensorFlowSubject(FrameworkSubject):
         found = self.run_backward(self.tensors(values), gs)
         return [None if g is None else self.framework.array(g) for g in found]
 
-    def run_backward(self, tensors: Sequence[Any], gs: Sequence[Any]) -> list[object]:
+    def run_backward(
+        self, tensors: Sequence[Foreign], gs: Sequence[Foreign]
+    ) -> list[Foreign | None]:
         """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.tf.GradientTape() as tape:
             for x in tensors:
@@ -124,13 +130,13 @@ class TensorFlowSubject(FrameworkSubject):
         if not pairs:
             return [None] * len(tensors)
         cotangents = [self.tf.cast(g, y.dtype) for y, g in pairs]
-        found: list[Any] = tape.gradient(
+        found: list[Foreign | None] = tape.gradient(
             [y for y, _ in pairs], list(tensors), output_gradients=cotangents
         )
         return found
 
     # ── forward, and again ────────────────────────────────────────────────────────────────────
-    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def forward(self, values: Arrays, tangents: Arrays) -> list[np.ndarray | None]:
         """Push tangents forward with an accumulator."""
         tensors = self.tensors(values)
         moved = [self.framework.tensor(t) for t in tangents]
@@ -139,7 +145,7 @@ class TensorFlowSubject(FrameworkSubject):
         found = [accumulator.jvp(y) if self.framework.owns(y) else None for y in outputs]
         return [None if t is None else self.framework.array(t) for t in found]
 
-    def differentiable_gradient(self, gs: list[object], *tensors: object) -> list[object]:
+    def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
         """Return the gradient as tensors that TensorFlow can differentiate again."""
         found = self.run_backward(tensors, gs)
         rows = zip(found, tensors, strict=True)
@@ -148,6 +154,6 @@ class TensorFlowSubject(FrameworkSubject):
         ]
 
 
-def _has_derivatives(dtype: Any) -> bool:
+def _has_derivatives(dtype: Foreign) -> bool:
     """Do values of this dtype have derivatives?"""
     return bool(dtype.is_floating or dtype.is_complex)

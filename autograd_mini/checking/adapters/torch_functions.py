@@ -7,7 +7,7 @@ from copy import deepcopy
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, Signature, signature
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..agreement import is_rounding
 from ..causes import Kind
 from ..inputs import Arrays, Inputs, problem
 from ..subjects import Function
-from .foreign import Framework, FrameworkSubject
+from .foreign import Foreign, Framework, FrameworkSubject
 
 
 class Torch(Framework):
@@ -24,13 +24,13 @@ class Torch(Framework):
     title = "PyTorch"
 
     def __init__(self) -> None:
-        self.torch: Any = import_module("torch")
+        self.torch: Foreign = import_module("torch")
 
-    def owns(self, value: object) -> bool:
+    def owns(self, value: object) -> TypeGuard[Foreign]:
         """Is a value a tensor?"""
         return isinstance(value, self.torch.Tensor)
 
-    def array(self, tensor: Any) -> np.ndarray:
+    def array(self, tensor: Foreign) -> np.ndarray:
         """Return the values of a tensor; the array shares its memory if possible."""
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
@@ -40,43 +40,43 @@ class Torch(Framework):
         found: np.ndarray = plain.numpy()
         return found
 
-    def _numpy_dtypes(self) -> tuple[Any, ...]:
+    def _numpy_dtypes(self) -> tuple[object, ...]:
         """Return the floating-point dtypes that NumPy also has."""
         return self.torch.float16, self.torch.float32, self.torch.float64
 
-    def tensor(self, value: object, like: Any = None) -> Any:
+    def tensor(self, value: object, like: object = None) -> Foreign:
         """Convert an array to a tensor; on the CPU they share memory, so in-place writes show."""
         shared = self.torch.from_numpy(np.asarray(value))
         return shared if like is None or not self.owns(like) else shared.to(like.device)
 
-    def wide(self, tensor: Any) -> Any:
+    def wide(self, tensor: Foreign) -> Foreign:
         """Convert a floating-point tensor to double precision."""
         if tensor.is_complex():
             return tensor.detach().to(self.torch.complex128)
         return tensor.detach().double() if tensor.is_floating_point() else tensor
 
-    def has_changed(self, tensor: Any, value: Any) -> bool:
+    def has_changed(self, tensor: Foreign, value: np.ndarray) -> bool:
         """Did the function write into a tensor, in a way that its array does not show?"""
         if isinstance(value, np.ndarray) and tensor.device.type == "cpu":
             return False  # the same memory
         return not np.array_equal(self.array(tensor), value, equal_nan=True)
 
-    def _is_function(self, f: object) -> bool:
+    def _is_function(self, f: object) -> TypeGuard[Foreign]:
         """Is this an autograd function, a class with a forward and a backward?"""
         return isinstance(f, type) and issubclass(f, self.torch.autograd.Function)
 
-    def function(self, f: Any) -> Function:
+    def function(self, f: Function) -> Function:
         """Return the callable form: `apply` for an autograd function."""
         if not self._is_function(f):
             return f
 
-        def apply_function(*xs: object) -> Any:
+        def apply_function(*xs: object) -> object:
             return f.apply(*xs)
 
         apply_function.__name__ = f.__name__
         return apply_function
 
-    def wide_function(self, f: object) -> Any:
+    def wide_function(self, f: Function) -> Function:
         """Return a copy of a module in double precision; the user's module is not changed."""
         if isinstance(f, ModuleFunction):
             return ModuleFunction(self.wide_function(f.module))
@@ -87,14 +87,14 @@ class Torch(Framework):
         except Exception:  # a module that cannot be copied is checked as it is
             return f
 
-    def declaring_function(self, f: Any) -> Any:
+    def declaring_function(self, f: Function) -> Function:
         """Return the function whose signature names the inputs: `forward` of a class or module."""
         if self._is_function(f):
             separate = f.setup_context is not self.torch.autograd.Function.setup_context
             return f.forward if separate else partial(f.forward, None)
         return f.forward if isinstance(f, self.torch.nn.Module) else f
 
-    def with_parameters(self, f: object) -> tuple[Any, dict[str, Any]] | None:
+    def with_parameters(self, f: object) -> tuple[Function, dict[str, Foreign]] | None:
         """Return a module as a function of its parameters and inputs, and the parameters."""
         if not isinstance(f, self.torch.nn.Module):
             return None
@@ -102,7 +102,7 @@ class Torch(Framework):
         return (function, parameters) if parameters else None
 
     def subject(
-        self, f: object, inputs: Inputs, arguments: Sequence[object], wide: bool
+        self, f: Function, inputs: Inputs, arguments: Sequence[object], wide: bool
     ) -> FrameworkSubject:
         """Return the subject for a function."""
         return TorchSubject(self, f, inputs, arguments, wide)
@@ -124,14 +124,14 @@ class ModuleFunction:
             return
         self.__signature__ = Signature([Parameter("parameters", Parameter.POSITIONAL_ONLY), *named])
 
-    def __call__(self, parameters: Any, *inputs: object) -> Any:
+    def __call__(self, parameters: dict[str, object], *inputs: object) -> object:
         """Call the module with other parameters; writes into buffers are dropped."""
         buffers = {k: b.clone() for k, b in self.module.named_buffers()}
         values = {**buffers, **parameters}
         return import_module("torch").func.functional_call(self.module, values, inputs)
 
 
-def with_parameters(module: Any) -> tuple[ModuleFunction, dict[str, Any]]:
+def with_parameters(module: Any) -> tuple[Function, dict[str, Foreign]]:
     """Return a PyTorch module as a function of its parameters and inputs, and the parameters.
 
     `gradcheck(*with_parameters(module), x)` checks the gradients of all parameters and of x.
@@ -151,16 +151,17 @@ class TorchSubject(FrameworkSubject):
         "as dropout in training mode does, is checked after module.eval(); other functions call "
         "torch.manual_seed(0) first"
     )
+    framework: Torch
     recording = False
     _first: Arrays | None = None
     _laid_out = False
 
     @property
-    def torch(self) -> Any:
+    def torch(self) -> Foreign:
         """The module."""
         return self.framework.torch
 
-    def call_for_values(self, tensors: list[Any]) -> Any:
+    def call_for_values(self, tensors: list[Foreign]) -> object:
         """Call the function, without recording if possible."""
         if self.recording:
             with self.torch.enable_grad():
@@ -168,7 +169,7 @@ class TorchSubject(FrameworkSubject):
         with self.torch.no_grad():
             return self.call_with_tensors(*tensors)
 
-    def arrays(self, outputs: Any) -> list[Any]:
+    def arrays(self, outputs: object) -> Arrays:
         """Return the leaves of a result as arrays."""
         for y in self.leaves(outputs):
             if self.framework.owns(y) and y.is_floating_point():
@@ -185,7 +186,7 @@ class TorchSubject(FrameworkSubject):
             reached = super().try_run()
         return reached
 
-    def call_batched(self, tensors: list[object], position: int) -> Any:
+    def call_batched(self, tensors: list[Foreign], position: int) -> object:
         """Call the function with `torch.func.vmap`."""
         axes = tuple(0 if i == position else None for i in range(len(tensors)))
         with self.torch.no_grad():
@@ -195,13 +196,15 @@ class TorchSubject(FrameworkSubject):
             return mapped(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
+    def reverse(self, values: Arrays, weights: Sequence[np.ndarray | None]) -> list[object]:
         """Compute the gradient with autograd."""
         gs = [None if g is None else self.framework.tensor(g) for g in weights]
         found = self.run_backward(self.tensors(values), gs, create_graph=False)
         return [None if x is None else self.framework.array(x) for x in found]
 
-    def run_backward(self, tensors: list[Any], gs: list[Any], create_graph: bool) -> list[object]:
+    def run_backward(
+        self, tensors: Sequence[Foreign], gs: Sequence[Foreign | None], create_graph: bool
+    ) -> list[Foreign | None]:
         """Record the function and differentiate; None for a leaf that no output depends on."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
@@ -246,7 +249,7 @@ class TorchSubject(FrameworkSubject):
         if not self.agrees(lambda point: self._gradient_for(gs, what, point), weights, expected):
             raise problem(Kind.COTANGENT, f"{what} is another one")
 
-    def _gradient_for(self, gs: list[Any], what: str, point: Arrays) -> Arrays:
+    def _gradient_for(self, gs: Sequence[np.ndarray | None], what: str, point: Arrays) -> Arrays:
         """Return the gradient at a point for unusual cotangents.
 
         Raises:
@@ -302,9 +305,9 @@ class TorchSubject(FrameworkSubject):
             raise problem(Kind.COTANGENT, f"{text} the others")
 
     # ── forward, and again ────────────────────────────────────────────────────────────────────
-    def forward(self, values: Arrays, tangents: Arrays) -> list[Any]:
+    def forward(self, values: Arrays, tangents: Arrays) -> list[np.ndarray | None]:
         """Push tangents forward with dual numbers."""
-        dual: Any = import_module("torch.autograd.forward_ad")
+        dual: Foreign = import_module("torch.autograd.forward_ad")
         with dual.dual_level(), self.torch.enable_grad():
             moved = [self.framework.tensor(t) for t in tangents]
             rows = zip(self.tensors(values), moved, strict=True)
@@ -315,7 +318,7 @@ class TorchSubject(FrameworkSubject):
             ]
             return [None if t is None else np.array(self.framework.array(t)) for t in found]
 
-    def differentiable_gradient(self, gs: list[object], *tensors: Any) -> list[object]:
+    def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
         """Return the gradient as tensors that can be differentiated again."""
         moved = [x if x.requires_grad else x.detach() for x in tensors]
         found = self.run_backward(moved, gs, create_graph=True)

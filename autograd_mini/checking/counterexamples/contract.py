@@ -8,13 +8,13 @@ stays in the range in which the function is finite (`RANGES`), which a few calls
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..inputs import leaf_array
+from ..inputs import Arrays, leaf_array
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 LeafPlace = tuple[int, int]
 """Argument number and leaf number."""
 
-Finite = Callable[[Mapping[LeafPlace, Any]], list[Any] | None]
+Leaves = Mapping[LeafPlace, Any]
+"""Leaves of arguments by place: arrays, and numbers of NumPy and Python."""
+
+Finite = Callable[[Leaves], Arrays | None]
 """Takes values that replace examples. Returns the outputs, or None if an output is not finite."""
 
 PROBES = 4
@@ -43,7 +46,7 @@ class Range:
     low: float = -np.inf
     high: float = np.inf
 
-    def holds(self, x: Any, closed: Any = ()) -> Array:
+    def holds(self, x: np.ndarray, closed: Sequence[float] = ()) -> Array:
         """Which numbers lie in the interval? Numbers in `closed` count too."""
         return ((x > self.low) & (x < self.high)) | np.isin(x, closed)
 
@@ -96,7 +99,7 @@ class Structure:
         )
         return ", ".join(word for word in words if word)
 
-    def adjust(self, x: np.ndarray) -> Array:
+    def adjust(self, x: np.ndarray) -> np.ndarray:
         """Return an array similar to x that has this structure."""
         if self.holds(x):
             return x
@@ -138,7 +141,7 @@ class Structure:
         return not self.form or x.size == 0 or self.form in _forms_of(x)
 
 
-def _forms_of(x: Any) -> Iterator[str]:
+def _forms_of(x: np.ndarray) -> Iterator[str]:
     """Yield the forms that an array has, the most special first."""
     if x.ndim and x.shape[-1] > 1 and x.dtype.kind == "f" and np.all(x >= 0):
         if np.all((x == 1).sum(axis=-1) == 1) and np.all((x == 0) | (x == 1)):
@@ -155,7 +158,7 @@ def _forms_of(x: Any) -> Iterator[str]:
             yield "symmetric"
 
 
-def form_of(x: Any) -> str:
+def form_of(x: np.ndarray) -> str:
     """Return the most special form of an example; a constant array has none."""
     return next(_forms_of(x), "") if x.size > 1 and np.any(x != x.flat[0]) else ""
 
@@ -179,7 +182,7 @@ class Contract:
     structures: Mapping[LeafPlace, Structure]
     ordered: tuple[LeafPlace, ...] = ()
 
-    def adjust(self, values: dict[LeafPlace, Any]) -> dict[LeafPlace, object]:
+    def adjust(self, values: Leaves) -> dict[LeafPlace, object]:
         """Return values similar to these that fulfil the contract."""
         found = dict(values)
         for place, structure in self.structures.items():
@@ -197,7 +200,7 @@ class Contract:
         kept = all(s.holds(leaf_array(values[place])) for place, s in self.structures.items())
         return kept and self._in_order(values)
 
-    def _in_order(self, values: Mapping[LeafPlace, Any]) -> bool:
+    def _in_order(self, values: Leaves) -> bool:
         """Are the ordered numbers in order?"""
         found = [float(values[place]) for place in self.ordered]
         return all(a < b for a, b in zip(found, found[1:], strict=False))
@@ -238,7 +241,10 @@ def contract_of(examples: Mapping[LeafPlace, object], outputs: Finite) -> Contra
 
 
 def _find_range(
-    x: Any, structure: Structure, call: Callable[[Any], list[object] | None], usual: list[object]
+    x: np.ndarray,
+    structure: Structure,
+    call: Callable[[np.ndarray], Arrays | None],
+    usual: list[object],
 ) -> Structure:
     """Add the widest range in which the function is finite to a structure."""
     whole = bool(np.all(x == np.rint(x)))
@@ -262,12 +268,12 @@ def _find_range(
     return structure
 
 
-def _same_outputs(outputs: list[Any] | None, usual: list[Any]) -> bool:
+def _same_outputs(outputs: Arrays | None, usual: Arrays) -> bool:
     """Are two lists of outputs equal?"""
     return outputs is not None and all(map(np.array_equal, outputs, usual))
 
 
-def _numbers_in_order(examples: Mapping[LeafPlace, Any]) -> tuple[LeafPlace, ...]:
+def _numbers_in_order(examples: Leaves) -> tuple[LeafPlace, ...]:
     """Return the places of distinct scalars, the smallest first, if there are arrays too.
 
     They may be bounds, such as those of `np.clip`.

@@ -26,6 +26,8 @@ from ..reporting.report import Report
 if TYPE_CHECKING:
     from ...core.arrays import Array
 
+NumberWriter = Callable[[Any], str]
+
 USUAL: Final = (np.float64, np.complex128, np.bool_, np.int64)
 """Dtypes that NumPy infers from written numbers."""
 
@@ -155,7 +157,7 @@ class Script:
             self.definitions += ["", source, ""]
         return name
 
-    def _define(self, name: str, value: Any) -> None:
+    def _define(self, name: str, value: object) -> None:
         """Bind a name that a copied function uses."""
         if name in self.names:
             if self.names[name] is not value:
@@ -173,7 +175,7 @@ class Script:
             self.names[name] = value
             self.definitions.append(f"{name} = {found}")
 
-    def value(self, value: np.ndarray) -> str:
+    def value(self, value: object) -> str:
         """Return an expression for a value."""
         if callable(value) and not isinstance(value, type):
             return self.function(value, "function")
@@ -302,12 +304,14 @@ def _value_source(value: object) -> str | None:
         return _array_source(value)
     if type(value) is complex:
         return _complex_source(value)
-    if type(value) in (list, tuple, dict):
+    if isinstance(value, (list, tuple, dict)) and type(value) in (list, tuple, dict):
         return _container_source(value)
     return literal(value)
 
 
-def _container_source(value: Any) -> str | None:
+def _container_source(
+    value: list[object] | tuple[object, ...] | dict[object, object],
+) -> str | None:
     """Write a list, tuple or dict."""
     if isinstance(value, dict):
         keys, texts = [literal(key) for key in value], [_value_source(x) for x in value.values()]
@@ -338,14 +342,14 @@ def _array_source(x: np.ndarray) -> str | None:
     return f"np.array({text}{dtype})"
 
 
-def _nested_source(x: np.ndarray, number: Callable[[Any], str]) -> str:
+def _nested_source(x: np.ndarray, number: NumberWriter) -> str:
     """Write an array as nested lists."""
     if x.ndim == 0:
         return number(x[()])
     return f"[{', '.join(_nested_source(np.asarray(part), number) for part in x)}]"
 
 
-def _number_writer(dtype: np.dtype[Any]) -> Callable[[Any], str]:
+def _number_writer(dtype: np.dtype) -> NumberWriter:
     """Return a writer of numbers of a dtype; narrow dtypes need few digits."""
     if dtype.kind == "c":
         narrow = dtype.itemsize // 2
@@ -404,8 +408,8 @@ class Counterexample:
 
 
 def write_counterexample(
-    function: Callable[..., Any],
-    inputs: Sequence[Any],
+    function: Callable[..., object],
+    inputs: Sequence[object],
     report: Report,
     rules: Mapping[str, Any],
     options: Mapping[str, Any],

@@ -47,7 +47,7 @@ class Exploration:
 
 def search(
     f: Callable[..., object],
-    *inputs: Any,
+    *inputs: object,
     shapes: Literal["fixed", "varied", "any"] = "fixed",
     values: Literal["similar", "any"] = "similar",
     max_examples: int = 100,
@@ -97,8 +97,8 @@ def search(
 
 
 def explore(
-    f: Callable[..., Any],
-    *inputs: Any,
+    f: Callable[..., object],
+    *inputs: object,
     shapes: Literal["fixed", "varied", "any"] = "fixed",
     values: Literal["similar", "any"] = "similar",
     max_examples: int = 100,

@@ -13,12 +13,12 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..inputs import leaf_array
+from ..inputs import Arrays, leaf_array
 from ..reporting.report import Report
 from ..strategies import hypothesis, st
 from .contract import ANY_VALUES, Contract, LeafPlace, contract_of
 from .counterexample import Counterexample, LookedAt, write_counterexample
-from .trials import GradientTrial, Refused, failure_kind
+from .trials import Arguments, GradientTrial, Refused, failure_kind
 from .variations import ArgumentPattern, draw_smaller_parts, draw_variation, with_simpler_numbers
 
 ENDS = (
@@ -106,7 +106,7 @@ class HypothesisSearch:
             raise ArgumentError(self._nothing_checked()) from self.refused[-1]
         return None
 
-    def outputs(self, values: Mapping[LeafPlace, object]) -> list[Any] | None:
+    def outputs(self, values: Mapping[LeafPlace, object]) -> Arrays | None:
         """Return the outputs with these values in place of examples; None if not finite."""
         if self.pattern.is_drawn:
             return None
@@ -197,7 +197,7 @@ class HypothesisSearch:
             f"{last}. Give inputs that it takes, or strategies of them"
         )
 
-    def fails(self, inputs: tuple[Any, ...]) -> bool:
+    def fails(self, inputs: Arguments) -> bool:
         """Is the gradient wrong at these inputs, in the same way as the first failure?
 
         Raises:
@@ -235,13 +235,13 @@ class HypothesisSearch:
             hypothesis.reject()
 
 
-def _arrays_in(inputs: tuple[object, ...]) -> list[Any]:
+def _arrays_in(inputs: tuple[object, ...]) -> Arrays:
     """Return the arrays and tensors among the arguments."""
     leaves = [leaf for x in inputs for leaf in flatten(x)[0]]
     return [leaf_array(x) for x in leaves if isinstance(x, (np.ndarray, Tensor))]
 
 
-def _count_numbers(inputs: tuple[Any, ...]) -> tuple[int, int]:
+def _count_numbers(inputs: Arguments) -> tuple[int, int]:
     """Return the number of entries and of axes in the arguments."""
     arrays = _arrays_in(inputs)
     return sum(x.size for x in arrays), sum(x.ndim for x in arrays)

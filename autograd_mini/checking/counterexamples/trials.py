@@ -21,7 +21,7 @@ from ...core.contexts import run_quietly
 from ...errors import AutogradError
 from ..causes import Cause, Kind
 from ..check import gradcheck
-from ..inputs import Inputs, argument_names, leaf_array, write_leaf_places
+from ..inputs import Arrays, Inputs, argument_names, leaf_array, write_leaf_places
 from ..numeric.verdicts import KINK, Verdict
 from ..reporting.report import Entry, Report
 from ..subjects import Recorded, Subject, copy_arrays
@@ -49,13 +49,15 @@ BESIDE = 1e-3
 NEIGHBOURS = 16
 """Number of nearby points that are compared."""
 
-Arguments = tuple[Any, ...]
+Arguments = tuple[object, ...]
 
-Move = Callable[[Arguments, Callable[[Any], Any]], Arguments]
+ArrayChange = Callable[[np.ndarray], np.ndarray]
+
+Move = Callable[[Arguments, ArrayChange], Arguments]
 
 Check = Callable[[Arguments], Report | None]
 
-Outputs = Callable[[Arguments], list[Any] | None]
+Outputs = Callable[[Arguments], Arrays | None]
 
 
 class RuleError(Exception):
@@ -91,7 +93,7 @@ class GradientTrial:
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[..., object],
         rules: dict[str, Any],
         options: dict[str, Any],
         seed: int,
@@ -99,7 +101,7 @@ class GradientTrial:
         self.function, self.rules, self.options, self.seed = function, rules, options, seed
         self.strict = False
 
-    def report(self, inputs: tuple[Any, ...]) -> Report:
+    def report(self, inputs: Arguments) -> Report:
         """Check the gradient at these inputs.
 
         Raises:
@@ -121,7 +123,7 @@ class GradientTrial:
             raise Refused(None)
         return report
 
-    def _report_error(self, inputs: tuple[Any, ...], error: Exception) -> Report:
+    def _report_error(self, inputs: Arguments, error: Exception) -> Report:
         """Report a gradient that raises an error, unless the error says that none exists."""
         if _says_no_gradient(error):
             raise Refused(error) from error
@@ -136,7 +138,7 @@ class GradientTrial:
     ) -> bool:
         """Is a failed check surely the gradient's mistake? `taken` says which leaves vary."""
 
-        def move(at: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[object, ...]:
+        def move(at: Arguments, change: ArrayChange) -> tuple[object, ...]:
             pattern = taken.at(at)
             values = {p: cast_like(x, change(leaf_array(x))) for p, x in pattern.examples.items()}
             return pattern.fill_arguments(values)
@@ -153,12 +155,12 @@ class GradientTrial:
         """Can a recorded function be called here, so that only its gradient fails?"""
         return not self.rules and self._call_function(inputs) is not None
 
-    def outputs(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+    def outputs(self, inputs: Arguments) -> Arrays | None:
         """Return the outputs; None if the function raises an error or is not finite."""
         found = self._call_function(inputs)
         return found if found and all(np.isfinite(y).all() for y in found) else None
 
-    def _call_function(self, inputs: tuple[Any, ...]) -> list[Any] | None:
+    def _call_function(self, inputs: Arguments) -> Arrays | None:
         """Return the outputs; None after an error or for another framework."""
         if self.options.get("framework"):
             return None
@@ -213,7 +215,7 @@ def _mark_rule_errors(rule: Callable[..., object]) -> Any:
         return rule
 
     @wraps(rule)
-    def call_rule(*arguments: object, **keywords: object) -> Any:
+    def call_rule(*arguments: object, **keywords: object) -> object:
         try:
             return rule(*arguments, **keywords)
         except Exception as error:
@@ -265,7 +267,7 @@ def _nudge_inputs(inputs: Arguments, move: Move, size: float, seed: int) -> Argu
     return move(inputs, beside)
 
 
-def _is_steady(inputs: Arguments, ys: list[Any], move: Move, outputs: Outputs) -> bool:
+def _is_steady(inputs: Arguments, ys: Arrays, move: Move, outputs: Outputs) -> bool:
     """Does a tiny change of the inputs change the outputs little?"""
     sizes = [float(np.abs(y).max(initial=0.0)) for y in ys]
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...core.tree import LEAVES, Rebuild, flatten
 from ..inputs import argument_positions, kind_of, leaf_array
 from ..strategies import Shape, arrays, broadcastable_shapes, simplicity, st
-from .contract import ANY_VALUES, Contract
+from .contract import ANY_VALUES, Contract, Leaves
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
@@ -55,9 +55,7 @@ class ArgumentPattern:
     fixed: frozenset[int]
     whole: dict[tuple[int, int], Any] = field(default_factory=dict)
 
-    def fill_arguments(
-        self, values: dict[tuple[int, int], Any], draw: st.DrawFn | None = None
-    ) -> tuple[Any, ...]:
+    def fill_arguments(self, values: Leaves, draw: st.DrawFn | None = None) -> tuple[object, ...]:
         """Rebuild the arguments with these values, and draw from strategies."""
         found = []
         for i, (leaves, rebuild) in enumerate(self.arguments):
@@ -125,7 +123,7 @@ def draw_variation(
 
 
 @st.composite
-def _draw_repeated_integers(draw: st.DrawFn, example: Any) -> Any:
+def _draw_repeated_integers(draw: st.DrawFn, example: np.ndarray) -> np.ndarray:
     """Draw an integer array: the example, or some of its numbers several times."""
     if draw(st.booleans()):
         return example

@@ -18,7 +18,7 @@ from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
 from ..causes import Kind
 from .faults import BackwardStep, FaultTrial
-from .formula import Formula, name_of, place_of
+from .formula import Formula, Vertex, name_of, place_of
 from .patterns import Pattern
 from .step_faults import CHOOSING, array_of, sum_like
 
@@ -130,7 +130,7 @@ def _alternatives(formula: Formula) -> Iterator[Alternative]:
         yield from _other_axes(formula, reducing)
 
 
-def _other_operands(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_operands(formula: Formula, vertices: list[Vertex]) -> Iterator[Alternative]:
     """Yield functions in which a constant or an input has another value in one place."""
     first = vertices[0]
     where = f"{first._primitive.name} ({place_of(formula, first)})"
@@ -172,7 +172,7 @@ def _substitutes(name: str, x: np.ndarray) -> Iterator[tuple[str, object]]:
             yield f"{name} were {how}", np.swapaxes(numbers, i, j)
 
 
-def _other_params(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_params(formula: Formula, vertices: list[Vertex]) -> Iterator[Alternative]:
     """Yield functions in which an operation has another axis, index or name."""
     first = vertices[0]
     name, params = first._primitive.name, dict(first._params)
@@ -209,7 +209,7 @@ def _skipped_operations(vertices: list[Any], where: str) -> Iterator[Alternative
             yield Alternative(text, {}, {}, {}, {v.serial: place for v in vertices})
 
 
-def _other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
+def _other_axes(formula: Formula, vertices: list[Vertex]) -> Iterator[Alternative]:
     """Yield functions whose reductions use another axis, or all axes."""
     first = vertices[0]
     ndim = np.ndim(array_of(first._operands[0]))
@@ -229,7 +229,7 @@ def _other_axes(formula: Formula, vertices: list[Any]) -> Iterator[Alternative]:
         yield Alternative(text, {}, changed, {})
 
 
-def _other_indices(index: tuple[int, ...], length: int) -> Iterator[tuple[str, Any]]:
+def _other_indices(index: tuple[int, ...], length: int) -> Iterator[tuple[str, object]]:
     """Yield other indices: neighbours of a number, the other side of a slice."""
     parts = index if isinstance(index, tuple) else (index,)
     for place, part in enumerate(parts):
@@ -239,7 +239,7 @@ def _other_indices(index: tuple[int, ...], length: int) -> Iterator[tuple[str, A
             yield said, new if isinstance(index, tuple) else new[0]
 
 
-def _other_parts(part: int, length: int) -> Iterator[Any]:
+def _other_parts(part: int, length: int) -> Iterator[int | slice]:
     """Yield replacements of a number or a slice in an index."""
     if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
         yield from (k for k in (0, -1, part + 1, part - 1) if k != part)
@@ -253,7 +253,7 @@ def _other_parts(part: int, length: int) -> Iterator[Any]:
             yield from (slice(stop, None), slice(-stop, None))
 
 
-def _index_text(part: int) -> str:
+def _index_text(part: int | slice) -> str:
     """Write a part of an index."""
     if not isinstance(part, slice):
         return str(part)
@@ -288,7 +288,7 @@ def other_levels(trial: FaultTrial) -> Pattern | None:
     return None
 
 
-def _few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndarray]]:
+def _few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Vertex, int, np.ndarray]]:
     """Yield constants with few values, and the operations that use them."""
     for vertex in trial.formula.vertices:
         for place, x in enumerate(vertex._operands):
@@ -301,7 +301,7 @@ def _few_valued_constants(trial: FaultTrial) -> Iterator[tuple[Any, int, np.ndar
 
 
 def _solve_levels(
-    trial: FaultTrial, vertex: Tensor, place: int, constant: np.ndarray, values: np.ndarray
+    trial: FaultTrial, vertex: Vertex, place: int, constant: np.ndarray, values: np.ndarray
 ) -> np.ndarray | None:
     """Return the values whose gradient is closest to the given one; None if unclear."""
     formula, smooth = trial.formula, trial.smooth

@@ -17,7 +17,7 @@ from .faults import (
     alter_result_cotangent,
     multiply_by,
 )
-from .formula import Formula, apply_rules, name_of, place_of
+from .formula import Formula, Vertex, apply_rules, name_of, place_of
 from .step_faults import PASSED, array_of
 from .terms import simple_factors
 
@@ -245,7 +245,12 @@ def broadcast_sum_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
 
                 def alter(
-                    v: Any, p: int, g: object, gx: Any, a: Any = axes, r: Any = reduce
+                    v: Vertex,
+                    p: int,
+                    g: object,
+                    gx: Array,
+                    a: tuple[int, ...] = axes,
+                    r: Callable[..., Array] = reduce,
                 ) -> Array:
                     return r(apply_rules(v, g)[p], axis=a).reshape(gx.shape)
 
@@ -296,7 +301,7 @@ def reshape_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
 
 
 def _reshape_in_order(
-    v: Tensor, position: int, g: Any, gx: np.ndarray, shape: tuple[int, ...], order: Any
+    v: Tensor, position: int, g: Array, gx: np.ndarray, shape: tuple[int, ...], order: Any
 ) -> np.ndarray:
     """Reshape a cotangent, reading it by rows or by columns."""
     return np.reshape(np.ravel(g, order=order), shape)

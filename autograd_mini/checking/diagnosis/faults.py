@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_SLICES = 32
 """An input with more slices along its first axis is not split into slices."""
 
+ArrayMove = Callable[[Any], "Array"]
+"""Computes an array from another one."""
+
 FaultMaker = Callable[[Formula, "BackwardStep"], Iterator["Fault"]]
 """Yields faults of one step."""
 
@@ -73,17 +76,17 @@ class Fault:
     factor: float | None = None
 
 
-def alter_operand_cotangent(move: Callable[[Any], object]) -> Alter:
+def alter_operand_cotangent(move: ArrayMove) -> Alter:
     """Return a fault function that changes the cotangent passed back."""
     return lambda vertex, position, g, gx: move(gx)
 
 
-def alter_result_cotangent(move: Callable[[Any], object]) -> Alter:
+def alter_result_cotangent(move: ArrayMove) -> Alter:
     """Return a fault function that passes back a function of the result's cotangent."""
     return lambda vertex, position, g, gx: move(g)
 
 
-def multiply_by(value: object) -> Callable[[Any], Any]:
+def multiply_by(value: object) -> ArrayMove:
     """Return a function that multiplies by a value."""
     return lambda g: g * value
 
@@ -222,7 +225,7 @@ class FaultTrial:
         return True
 
     def pull_back(
-        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: object
+        self, weights: list[np.ndarray], edges: frozenset[Edge], alter: Alter
     ) -> np.ndarray:
         """Carry a cotangent back to the input, with a mistake at some edges."""
         formula = self.formula

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.contexts import recorder
-from ...core.forward import Values, jvp_pass, key_of, vertex_of
+from ...core.forward import Key, Values, jvp_pass, key_of, vertex_of
 from ...core.record import Record, Site, record, user_line, variable_of
 from ...core.reverse import apply_joint_rule, check_result, swap_convention, vertices_between
 from ...core.tensor import Tensor, leaf
@@ -27,6 +27,7 @@ from .evidence import Evidence
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
+    from ...core.primitive import Primitive
 
 WORK = 80_000.0
 """Rules on small arrays that may be applied for all inputs together."""
@@ -77,7 +78,13 @@ MOST_RECORDED, MOST_ENTRIES = 4 * MOST_OPERATIONS, 50_000_000
 Edge = tuple[int, int]
 """The serial of an operation, and the position of an operand."""
 
-Alter = Callable[[Any, int, Any, Any], Any]
+NumpyFunction = Callable[[list[Any]], object]
+"""A function of a list of its arguments."""
+
+Vertex = Tensor | Record
+"""An operation: the tensor that it made, or the record of several."""
+
+Alter = Callable[[Any, int, Any, Any], "Array"]
 """Computes a wrong cotangent from the operation, operand position, g, and the right cotangent."""
 
 
@@ -119,7 +126,7 @@ class Formula:
         return list(self.memo["values"])
 
     @property
-    def consumers(self) -> dict[int, list[Any]]:
+    def consumers(self) -> dict[int, list[Vertex]]:
         """The operations that use the result of an operation, by its serial."""
         if "consumers" not in self.memo:
             found: dict[int, list[Any]] = {}
@@ -165,7 +172,7 @@ class Formula:
         edges: frozenset[Edge] = frozenset(),
         alter: Any = None,
         *,
-        only: Container[Any] | None = None,
+        only: Container[Key] | None = None,
         sizes: Values | None = None,
     ) -> tuple[list[np.ndarray], Values]:
         """Carry a cotangent back to the inputs, with a mistake at some edges.
@@ -203,13 +210,12 @@ class Formula:
         return gradients, found
 
     def steps(
-        self, vertex: Any, found: Values, only: Container[Any] | None = None
+        self, vertex: Vertex, found: Values, only: Container[Key] | None = None
     ) -> list[tuple[int, Tensor, Any, Any]]:
         """Apply the rules of an operation: operand, cotangent of it, cotangent of the result."""
         if vertex.serial in self.still:
             return []
-        several = type(vertex) is Record
-        if several:
+        if isinstance(vertex, Record):
             arrays = vertex.arrays
             g: Any = [found.get((vertex.serial, i)) for i in range(len(arrays))]
             if all(part is None for part in g):
@@ -242,7 +248,7 @@ class Formula:
 
 
 def apply_rules(
-    vertex: Any,
+    vertex: Vertex,
     g: object,
     xs: list[object] | None = None,
     y: Any = None,
@@ -252,7 +258,7 @@ def apply_rules(
     operands, rules, params = vertex._operands, vertex._primitive.vjp, vertex._params
     xs = [x._value if type(x) is Tensor else x for x in operands] if xs is None else xs
     if y is None:
-        y = vertex.arrays if type(vertex) is Record else vertex._value
+        y = vertex.arrays if isinstance(vertex, Record) else vertex._value
     wanted = [
         type(x) is Tensor and x._requires_grad and (only is None or key_of(x) in only)
         for x in operands
@@ -286,7 +292,7 @@ def record_formula(evidence: Evidence) -> Formula | None:
     return found
 
 
-def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -> Formula | None:
+def _record_function(evidence: Evidence, function: NumpyFunction) -> Formula | None:
     pairs = zip(evidence.xs, evidence.complex, strict=True)
     leaves = [leaf(from_coordinates(x.copy(), c)[()], requires_grad=True) for x, c in pairs]
     sites: dict[int, Site] = {}
@@ -317,9 +323,7 @@ def _record_function(evidence: Evidence, function: Callable[[list[Any]], Any]) -
         evidence.refresh()
 
 
-def _results_of(
-    evidence: Evidence, function: Callable[[list[Any]], Any], leaves: list[Tensor]
-) -> list[Any]:
+def _results_of(evidence: Evidence, function: NumpyFunction, leaves: list[Tensor]) -> list[Any]:
     """Return the results of a function of tensors.
 
     A function that returns a loss and its gradient may fail after computing the loss. Then the loss
@@ -346,11 +350,13 @@ def _is_result(value: object, wanted: np.ndarray) -> bool:
     return np.allclose(value._value, wanted, rtol=1e-12, atol=0)
 
 
-def _make_site_recorder(sites: dict[int, Site]) -> Callable[..., Any]:
+def _make_site_recorder(sites: dict[int, Site]) -> Callable[..., object]:
     """Return a recorder that also notes source lines; it raises for too many operations."""
     entries = 0
 
-    def record_with_site(primitive: Any, operands: tuple[object, ...], params: Any) -> Any:
+    def record_with_site(
+        primitive: Primitive, operands: tuple[object, ...], params: dict[str, object]
+    ) -> object:
         nonlocal entries
         results = record(primitive, operands, params)
         entries += sum(y.size for y in (results if isinstance(results, tuple) else (results,)))

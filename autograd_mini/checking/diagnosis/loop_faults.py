@@ -19,7 +19,17 @@ from ...core.tensor import Tensor
 from ..causes import Kind
 from .array_faults import indexing_faults, operand_faults, reshape_faults
 from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
-from .formula import Edge, Formula, add_cotangent, apply_rules, line_of, name_of, place_of
+from .formula import (
+    Alter,
+    Edge,
+    Formula,
+    Vertex,
+    add_cotangent,
+    apply_rules,
+    line_of,
+    name_of,
+    place_of,
+)
 from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
 from .terms import simple_factors
 
@@ -114,7 +124,9 @@ def _overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             mask = masks[step.vertex.serial]
             kept[step.vertex.serial], taken = mask & ~taken, taken | mask
 
-        def alter(v: Any, p: int, g: Array, gx: Any, kept: Any = kept) -> np.ndarray:
+        def alter(
+            v: Vertex, p: int, g: Array, gx: Array, kept: Mapping[int, np.ndarray] = kept
+        ) -> np.ndarray:
             return np.where(kept[v.serial], gx, 0)
 
         told = loop.describe(trial.formula)
@@ -130,7 +142,9 @@ def _repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
 
-            def alter(v: Any, p: int, g: object, gx: Any, a: Any = alters) -> Array:
+            def alter(
+                v: Vertex, p: int, g: object, gx: Array, a: Mapping[int, Alter] = alters
+            ) -> Array:
                 return a[v.serial](v, p, g, gx)
 
             text = f"{faults[0].text} (and in the other steps of the loop)"
@@ -158,7 +172,7 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
                 p: int,
                 g: np.ndarray,
                 gx: np.ndarray,
-                a: Mapping[object, object] = alters,
+                a: Mapping[int, object] = alters,
                 i: int = place,
             ) -> np.ndarray:
                 xs = [array_of(x) for x in v._operands]
@@ -175,7 +189,7 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             yield Fault(Kind.TERM, text, loop.edges, alter)
 
 
-def _operand_at(step: BackwardStep, place: int) -> Any:
+def _operand_at(step: BackwardStep, place: int) -> object:
     """Return an operand of a step, or its result."""
     operands = step.vertex._operands
     return operands[place] if place < len(operands) else step.vertex
@@ -263,7 +277,7 @@ class ReplacedDerivative:
     rule: Callable[[Any], Any]
     cotangents: Values = field(default_factory=dict)
 
-    def __call__(self, vertex: Any, position: int, g: object, gx: object) -> Any:
+    def __call__(self, vertex: Vertex, position: int, g: object, gx: object) -> Array:
         """Give everything to the last edge, and nothing to the others."""
         if (vertex.serial, position) != self.segment.edges[0]:
             return np.zeros_like(gx)
@@ -297,7 +311,7 @@ def _segments(formula: Formula) -> Iterator[Segment]:
                 yield Segment(start, end, edges, needed)
 
 
-def _operations_behind(end: Tensor, vertices: list[Any]) -> list[Any]:
+def _operations_behind(end: Tensor, vertices: list[Tensor]) -> list[Tensor]:
     """Return the operations that a result depends on."""
     wanted = {end.serial}
     for vertex in reversed(vertices):

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, permutations
 from math import isclose
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..causes import Kind
 from ..inputs import from_coordinates
 from .evidence import Evidence, View, view_closer, view_wrong_entries
+
+if TYPE_CHECKING:
+    from ...core.arrays import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +331,9 @@ def _averages(shape: tuple[int, ...]) -> Iterator[Move]:
                 yield _whole_pattern(Kind.SUM, how), move
 
 
-def _average_groups(x: np.ndarray, axis: int, size: int, reduce: Callable[..., Any]) -> np.ndarray:
+def _average_groups(
+    x: np.ndarray, axis: int, size: int, reduce: Callable[..., Array]
+) -> np.ndarray:
     """Sum or average groups of neighbours along an axis, and give the result to each."""
     parts = x.reshape(*x.shape[:axis], -1, size, *x.shape[axis + 1 :])
     whole = reduce(parts, axis=axis + 1, keepdims=True)

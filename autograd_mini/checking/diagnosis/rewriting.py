@@ -14,12 +14,15 @@ import textwrap
 from collections.abc import Callable
 from functools import partial
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.tensor import Tensor
 from ...ops.indexing import scatter, set_at, split_index
+
+if TYPE_CHECKING:
+    from ...core.arrays import Numbers
 
 SET, ADD, INDEX = "_recorded_set", "_recorded_add", "_recorded_index"
 """Names that a rewritten function uses."""
@@ -39,7 +42,7 @@ def rewrite(function: Callable[..., object]) -> Callable[..., object] | None:
     return copied
 
 
-def _set_value(x: Any, index: Any, value: Any) -> Any:
+def _set_value(x: Any, index: Any, value: Numbers) -> object:
     """Write into an array, or return a tensor with the value in its place."""
     if isinstance(x, Tensor) or isinstance(value, Tensor):
         return set_at(x, index, value)
@@ -142,7 +145,7 @@ def _compile_without_writes(function: FunctionType, names: dict[str, object]) ->
 class _Rewriter(ast.NodeTransformer):
     """Replaces writes into arrays by assignments of new values."""
 
-    def visit_Assign(self, node: ast.Assign) -> Any:
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
         """Rewrite `a[i] = v`, and `a[i], b[j] = v, w`."""
         self.generic_visit(node)
         if len(node.targets) != 1:
@@ -160,12 +163,13 @@ class _Rewriter(ast.NodeTransformer):
         rows: list[ast.stmt] = [ast.copy_location(first, node)]
         for part, name in zip(target.elts, names, strict=True):
             value = ast.Name(name, ast.Load())
-            subscript = isinstance(part, ast.Subscript)
-            row = _assign(node, part, value) if subscript else ast.Assign([part], value)
-            rows.append(ast.copy_location(row, node))
+            if isinstance(part, ast.Subscript):
+                rows.append(_assign(node, part, value))
+            else:
+                rows.append(ast.copy_location(ast.Assign([part], value), node))
         return rows
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         """Rewrite `a[i] += v` and `a += v`."""
         self.generic_visit(node)
         read = ast.parse(ast.unparse(node.target), mode="eval").body
@@ -174,7 +178,7 @@ class _Rewriter(ast.NodeTransformer):
             return _assign(node, node.target, value)
         return ast.copy_location(ast.Assign([node.target], value), node)
 
-    def visit_Expr(self, node: ast.Expr) -> Any:
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """Rewrite `np.add.at(a, i, v)` and `np.subtract.at(a, i, v)`."""
         self.generic_visit(node)
         call = node.value
@@ -189,7 +193,7 @@ class _Rewriter(ast.NodeTransformer):
         found = ast.Call(ast.Name(ADD, ast.Load()), [into, index, value], [])
         return ast.copy_location(ast.Assign([_as_target(into)], found), node)
 
-    def visit_Return(self, node: ast.Return) -> Any:
+    def visit_Return(self, node: ast.Return) -> ast.AST | list[ast.stmt]:
         """Give each of several results a name, so that the first survives an error."""
         self.generic_visit(node)
         if not isinstance(node.value, ast.Tuple):
@@ -204,7 +208,7 @@ class _Rewriter(ast.NodeTransformer):
         return [ast.copy_location(row, node) for row in rows]
 
 
-def _assign(node: ast.stmt, target: Any, value: ast.expr) -> ast.stmt:
+def _assign(node: ast.stmt, target: ast.Subscript, value: ast.expr) -> ast.stmt:
     """Return the assignment of a new array in place of a write, if its name is simple."""
     if not isinstance(target.value, (ast.Name, ast.Attribute)):
         return ast.copy_location(ast.Assign([target], value), node)

@@ -6,7 +6,7 @@ that a step costs two products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...core.forward import key_of
 from ...core.tensor import Tensor
 from ..causes import Kind
 from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
-from .formula import Formula, apply_rules, name_of, place_of
+from .formula import Edge, Formula, Vertex, apply_rules, name_of, place_of
 from .terms import axes_to_expand
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
                 continue
             by_edge = {first.edge: nice[0], second.edge: nice[1]}
 
-            def alter(v: Any, p: int, g: object, gx: Any, k: Any = by_edge) -> Any:
+            def alter(
+                v: Vertex, p: int, g: object, gx: Array, k: Mapping[Edge, float] = by_edge
+            ) -> Array:
                 return k[v.serial, p] * gx
 
             a, b = (_path_text(trial.formula, step) for step in (first, second))
@@ -217,7 +219,7 @@ def array_of(x: object) -> Any:
     return x._value if type(x) is Tensor else x
 
 
-def _same_shape_values(formula: Formula, x: object) -> Iterator[Any]:
+def _same_shape_values(formula: Formula, x: object) -> Iterator[Tensor]:
     """Yield the other values of a formula with the same shape."""
     shape = np.shape(array_of(x))
     for other in formula.values:
@@ -325,7 +327,7 @@ def _broadcast_value(x: Array, shape: tuple[int, ...]) -> Any:
     return None
 
 
-def _value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
+def _value_factor_fault(formula: Formula, step: BackwardStep, other: Tensor, power: float) -> Fault:
     """Return the fault of an additional power of a value at a step."""
     named = _power_text(name_of(other, formula), abs(power))
     verb, hint = "multiplied", "a division by it"
@@ -343,7 +345,9 @@ def _value_factor_fault(formula: Formula, step: BackwardStep, other: Any, power:
     )
 
 
-def _replaced_factor_fault(formula: Formula, step: BackwardStep, other: Any, power: float) -> Fault:
+def _replaced_factor_fault(
+    formula: Formula, step: BackwardStep, other: Tensor, power: float
+) -> Fault:
     """Return the fault of a power of a value in place of a factor or divisor."""
     vertex, name = step.vertex, step.vertex._primitive.name
     right = name_of(vertex._operands[1 - step.position], formula)

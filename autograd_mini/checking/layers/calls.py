@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from ..inputs import signature_of
+from ..inputs import Arrays, signature_of
 from .gradients import INPUTS, OUTPUTS, is_numeric, names_of, readable_values
 
 Method = str | Callable[..., Any]
@@ -39,7 +39,7 @@ class Layer:
         self.names: list[str] = []
         self.by_position = False
 
-    def forward(self, xs: Sequence[object]) -> Any:
+    def forward(self, xs: Sequence[object]) -> object:
         """Return the result of `forward`; or its `output` attribute, if it returns nothing.
 
         Raises:
@@ -57,7 +57,7 @@ class Layer:
             )
         return found
 
-    def backward(self, g: object, count: int, alone: bool = False) -> list[Any]:
+    def backward(self, g: object, count: int, alone: bool = False) -> list[object]:
         """Return the gradients of the inputs; None for an input without one.
 
         Args:
@@ -83,7 +83,7 @@ class Layer:
             )
         return [found, *[None] * (count - 1)]
 
-    def _call_backward(self, g: object) -> Any:
+    def _call_backward(self, g: object) -> object:
         """Call `backward` with the cotangent, and with the learning rate if there is one.
 
         Raises:
@@ -103,7 +103,7 @@ class Layer:
         names = ", ".join(needed)
         raise ArgumentError(f"layer: backward of {type_name(self.owner)} takes {names}; {cure}")
 
-    def _gradient_of_input(self, places: dict[str, object], position: int) -> Any:
+    def _gradient_of_input(self, places: dict[str, object], position: int) -> object:
         """Return the gradient of an input, from attributes or items with a matching name."""
         name = self.names[position] if position < len(self.names) else "x"
         usual = INPUTS if len(self.names) <= 1 else ()
@@ -169,20 +169,20 @@ class LayerNetwork:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = list(layers)
 
-    def forward(self, xs: Sequence[object]) -> Any:
+    def forward(self, xs: Sequence[object]) -> object:
         """Return the result of the last layer."""
         y = self.layers[0].forward(xs)
         for layer in self.layers[1:]:
             y = layer.forward([y])
         return y
 
-    def starts_alone(self, outputs: Sequence[Any]) -> bool:
+    def starts_alone(self, outputs: Arrays) -> bool:
         """Is this a loss: one real number whose `backward` needs no cotangent?"""
         is_number = len(outputs) == 1 and np.size(outputs[0]) == 1
         needs = _needed_arguments(self.layers[-1].back)
         return is_number and needs == [] and np.asarray(outputs[0]).dtype.kind != "c"
 
-    def backward(self, g: object, count: int, alone: bool) -> list[Any]:
+    def backward(self, g: object, count: int, alone: bool) -> list[object]:
         """Return the gradients of the first layer's inputs.
 
         Args:

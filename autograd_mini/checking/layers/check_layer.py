@@ -161,7 +161,7 @@ class ParameterFinder:
         raise ArgumentError(f"layer: {text} {name!r}; arrays and numbers that were seen: {names}")
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────
-    def forward(self) -> list[Any] | None:
+    def forward(self) -> Arrays | None:
         """Call `forward` twice at the point; return the results, or None if they differ."""
         self.state.restore()
         first = output_arrays(self.network.forward(self._fresh_inputs()))
@@ -170,7 +170,7 @@ class ParameterFinder:
         same = len(first) == len(again) and all(map(np.array_equal, first, again))
         return again if same else None
 
-    def _fresh_inputs(self) -> list[Any]:
+    def _fresh_inputs(self) -> list[object]:
         """Copy the inputs, so that a layer never keeps the originals."""
         return map_leaves(lambda x: x.copy() if isinstance(x, np.ndarray) else x, self.xs)
 
@@ -199,7 +199,7 @@ class ParameterFinder:
         self.state.restore()
         return not _same_results(before, after)
 
-    def result(self) -> list[Any] | None:
+    def result(self) -> Arrays | None:
         """Return the results of a call; None if the layer refuses its numbers."""
         try:
             return output_arrays(self.network.forward(self._fresh_inputs()))
@@ -215,7 +215,7 @@ class ParameterFinder:
                 found += find_in_dict(returned, place.key, "what backward returns")
         return [g for g in found if all(g.value is not p.value for p in parameter.places)]
 
-    def _last_returned(self) -> Any:
+    def _last_returned(self) -> object:
         """Return the last result of `backward`, if there is a single layer."""
         layers = self.network.layers
         return layers[0].returned if len(layers) == 1 else None
@@ -243,7 +243,7 @@ class ParameterFinder:
                 f"which it is, or add them: gradients={{{name!r}: lambda layer: ...}}"
             )
 
-    def _holder(self, place: StatePlace) -> Any:
+    def _holder(self, place: StatePlace) -> object:
         """Return the object that a gradient belongs to; for an item, the owner of its container."""
         owner = place.owner
         while isinstance(owner, (dict, list, tuple)) and id(owner) in self.state.parents:
@@ -275,7 +275,7 @@ class ParameterFinder:
             elif value.flags.writeable and not any(np.may_share_memory(value, v) for v in values):
                 value[...] = 0
 
-    def gradient(self, parameter: Parameter) -> Any:
+    def gradient(self, parameter: Parameter) -> object:
         """Return the gradient of a parameter after `backward`."""
         if parameter.spec is not None:
             return self.named_gradient(parameter.spec)
@@ -321,7 +321,7 @@ def _shift_values(value: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(x), x * (1 + shift) + shift, x)[()]
 
 
-def _same_results(a: list[Any] | None, b: list[Any] | None) -> bool:
+def _same_results(a: Arrays | None, b: Arrays | None) -> bool:
     """Did two calls return the same results?"""
     if a is None or b is None or len(a) != len(b):
         return False
@@ -369,13 +369,13 @@ class LayerSubject(Handwritten):
         """The class of the layer."""
         return self.title
 
-    def call(self, values: Arrays) -> Any:
+    def call(self, values: Arrays) -> object:
         """Restore the layer, set the parameters, and call `forward` with the inputs.
 
         Raises:
             Problem: if `forward` changes a parameter.
         """
-        arguments = self.inputs.fill_arguments(values)
+        arguments: list[Any] = self.inputs.fill_arguments(values)
         self.state.restore()
         given = arguments[self.count :]
         for parameter, value in zip(self.parameters, given, strict=True):
@@ -385,7 +385,7 @@ class LayerSubject(Handwritten):
         self._require_unchanged(given, "forward", cure)
         return y
 
-    def _require_unchanged(self, given: Sequence[Any], what: str, cure: str) -> None:
+    def _require_unchanged(self, given: Arrays, what: str, cure: str) -> None:
         """Refuse a layer that changes its own parameters.
 
         Raises:
@@ -402,7 +402,7 @@ class LayerSubject(Handwritten):
         drawn = super().weights(outputs, generator)
         return drawn if self.takes_cotangent else [np.ones_like(g) for g in drawn]
 
-    def pull_back(self, values: Arrays, weights: Arrays) -> list[Any]:
+    def pull_back(self, values: Arrays, weights: Arrays) -> list[object]:
         """Call `forward` and `backward`, and collect the gradients."""
         given = self.inputs.fill_arguments(values)[self.count :]
         g = flatten(self.call(values))[1](weights)
@@ -452,7 +452,7 @@ class LayerSubject(Handwritten):
 
 
 def layer(
-    layer: Any,
+    layer: object,
     *inputs: object,
     parameters: Sequence[str] | None = None,
     gradients: Mapping[str, Spec] | None = None,
@@ -521,7 +521,7 @@ def layer(
     __tracebackhide__ = True  # pytest shows the test's line and the report
     refuse_settings(rtol=rtol, atol=atol, step=step, seed=seed)
     several = isinstance(layer, (list, tuple))
-    owners = list(layer) if several else [layer]
+    owners = list(layer) if isinstance(layer, (list, tuple)) else [layer]
     _refuse_others(owners, inputs)
     network = LayerNetwork([Layer(x, forward, backward, learning_rate) for x in owners])
     match_signature(network.layers[0].run, inputs)
@@ -598,7 +598,7 @@ def _make_subject(
 def _copy_inputs(inputs: Sequence[object], keep: bool) -> list[object]:
     """Copy the inputs, in double precision unless their dtypes are kept."""
 
-    def copy_value(x: np.ndarray) -> np.ndarray:
+    def copy_value(x: object) -> object:
         if isinstance(x, Tensor):
             x = leaf_array(x)
         if isinstance(x, (np.ndarray, np.generic)):

@@ -70,7 +70,7 @@ class Parameter:
         return self.places[0].value
 
     @property
-    def key(self) -> tuple[int, Any]:
+    def key(self) -> tuple[int, object]:
         """The identity of the parameter: the array, or the place of a number."""
         first = self.places[0]
         is_array = isinstance(first.value, np.ndarray)
@@ -109,7 +109,7 @@ def _spellings(name: str, others: Mapping[str, object]) -> list[str]:
 
 
 def _find_named(
-    owner: object, values: Mapping[str, Any], name: str, path: str = "{}"
+    owner: object, values: Mapping[str, object], name: str, path: str = "{}"
 ) -> list[StatePlace]:
     """Find gradients by name among the attributes or items of an object."""
     if not isinstance(name, str):
@@ -180,7 +180,7 @@ def _find_holders(holder: Mapping[str, object], key: str) -> list[str]:
     return [n for n in wanted if isinstance(holder.get(n), (dict, list, tuple))]
 
 
-def find_in_dict(held: dict[Any, Any], key: str, path: str) -> Iterator[StatePlace]:
+def find_in_dict(held: Mapping[str, object], key: str, path: str) -> Iterator[StatePlace]:
     """Yield the gradient in a dict of gradients: under the parameter's key or a gradient name."""
     if is_numeric(held.get(key)):
         yield StatePlace(f"{path}[{key!r}]", held, key, held[key])

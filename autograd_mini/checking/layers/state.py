@@ -110,12 +110,12 @@ def children(owner: object, path: str) -> Iterator[StatePlace]:
             yield StatePlace(f"{path}.{name}" if path else name, owner, name, value)
 
 
-def _children_of_function(held: Any) -> Iterator[object]:
+def _children_of_function(held: dict[str, object] | tuple[object, ...] | None) -> Iterator[object]:
     """Yield the variables of a closure, or the default values of arguments."""
     yield from held.values() if isinstance(held, dict) else held or ()
 
 
-def _cell_value(cell: CellType) -> Any:
+def _cell_value(cell: CellType) -> object:
     """Return the value of a closure variable."""
     try:
         return cell.cell_contents
@@ -355,7 +355,7 @@ def is_narrow(value: object) -> bool:
     return isinstance(value, (np.ndarray, np.generic)) and value.dtype.char in WIDE
 
 
-def widen_value(value: np.ndarray) -> np.ndarray:
+def widen_value(value: np.ndarray | np.generic) -> np.ndarray | np.generic:
     """Convert an array or number to double precision."""
     return value.astype(WIDE[value.dtype.char]) if is_narrow(value) else value
 

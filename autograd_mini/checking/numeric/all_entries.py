@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -63,6 +63,8 @@ DOUBTFUL = -1
 
 
 Mover = Callable[[int, np.ndarray, np.ndarray], Differences]
+
+Size = TypeVar("Size", float, np.ndarray)
 
 InputMover = Callable[[np.ndarray, np.ndarray], Differences]
 
@@ -274,7 +276,7 @@ def _sloping_entries(findings: Findings) -> np.ndarray:
     return ((findings.verdict == RIGHT) & (findings.numeric != 0)).nonzero()[0]
 
 
-def _largest_rounding(size: np.ndarray | float) -> Any:
+def _largest_rounding(size: Size) -> Size:
     """Return the largest rounding error of differences of values of a size."""
     return 64 * NOISE * EPSILON * size
 

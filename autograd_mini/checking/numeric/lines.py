@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -106,10 +105,16 @@ class Probe:
         trouble: the error of a failed call near the point; empty if there was none.
     """
 
-    def __init__(self, subject: Subject, base: Arrays, weights: Arrays, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        base: Arrays,
+        weights: Arrays,
+        dtype: type[np.floating] | None = None,
+    ) -> None:
         """Evaluate at the point of a subject; `dtype` is np.longdouble for more digits."""
         self.subject = subject
-        self.point = [np.array(x, dtype or np.float64) for x in subject.inputs.arrays]
+        self.point: Arrays = [np.array(x, dtype or np.float64) for x in subject.inputs.arrays]
         self.base, self.shapes = base, [y.shape for y in base]
         self.weights = weights
         self.epsilon = subject.epsilon if dtype is None else float(np.finfo(dtype).eps)
@@ -142,7 +147,7 @@ class Probe:
             return [np.full_like(y, np.nan) for y in self.base]
         return outputs
 
-    def with_entry(self, position: int, flat: int, value: float) -> Arrays:
+    def with_entry(self, position: int, flat: int, value: float | np.ndarray) -> Arrays:
         """Return the outputs with one entry set to a value."""
         work = self._work[position]
         kept = work.flat[flat]

@@ -182,7 +182,10 @@ def _is_in_table(primitive: Primitive) -> bool:
 
 
 def _propagate_whole(
-    primitive: Primitive, xs: Sequence[Operand], params: dict[str, object], y: Any
+    primitive: Primitive,
+    xs: Sequence[Operand],
+    params: dict[str, object],
+    y: Array | tuple[Array, ...],
 ) -> Any:
     """Apply an operation to whole values, as `vmap` does.
 
@@ -194,7 +197,7 @@ def _propagate_whole(
     plain = [x.whole() if isinstance(x, SparseChange) else x for x in xs]
     rule = rule_of(primitive) if _is_in_table(primitive) else one_by_one
     results = rule(primitive, size, plain, mapped, params)
-    if not primitive.multiple:
+    if not isinstance(y, tuple):
         return _dense_change(results, np.asarray(y))
     return tuple(_dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
 
@@ -508,7 +511,7 @@ class PerturbedGraph:
     """
 
     def __init__(
-        self, function: Callable[..., Any], arrays: list[Any], weights: list[np.ndarray]
+        self, function: Callable[..., object], arrays: Arrays, weights: list[np.ndarray]
     ) -> None:
         self._function, self._weights = function, weights
         self._arrays = [np.asarray(x) for x in arrays]
