@@ -12,7 +12,12 @@ from special_mistakes import WRONG
 
 import autograd_mini as am
 from autograd_mini.checking import explore, search
-from autograd_mini.checking.counterexamples.contract import RANGES, Structure, contract_of, form_of
+from autograd_mini.checking.counterexamples.variations import (
+    RANGES,
+    Structure,
+    contract_of,
+    form_of,
+)
 
 X = np.array([0.5, 3.0, 0.2])
 EXAMPLES = 100 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 20

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autograd_mini as am
 from autograd_mini.checking import Cause, Kind
-from autograd_mini.checking.causes import fit_cause
+from autograd_mini.checking.report import fit_cause
 
 GENERATOR = np.random.default_rng(4)
 X = GENERATOR.normal(size=(3, 4))

@@ -12,10 +12,8 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.checking import Report
-from autograd_mini.checking.causes import Cause, Kind
-from autograd_mini.checking.numeric.verdicts import CODES, Tolerances, Verdict
-from autograd_mini.checking.reporting.display import CELLS, SLICES, html, maps, page
-from autograd_mini.checking.reporting.report import Part
+from autograd_mini.checking.display import CELLS, SLICES, html, maps, page
+from autograd_mini.checking.report import CODES, Cause, Kind, Part, Tolerances, Verdict
 
 TOLERANCES = Tolerances(1e-6, 0.0)
 

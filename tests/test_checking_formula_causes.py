@@ -8,7 +8,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.checking.diagnosis import formula
-from autograd_mini.checking.diagnosis.rewriting import add_value, rewrite
+from autograd_mini.checking.diagnosis.formula import add_value, rewrite
 
 RNG = np.random.default_rng(11)
 X, W, V = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))

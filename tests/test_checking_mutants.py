@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from autograd_mini.checking.causes import Kind
+from autograd_mini.checking.report import Kind
 from autograd_mini.core.primitive import PRIMITIVES, Primitive
 from benchmarks.mutants import tables
 from benchmarks.mutants.checkers import OURS

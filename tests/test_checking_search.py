@@ -15,7 +15,7 @@ import pytest
 
 import autograd_mini as am
 from autograd_mini.checking import Verdict, search, strategies
-from autograd_mini.checking.causes import Kind
+from autograd_mini.checking.report import Kind
 
 X = np.arange(1.0, 13.0).reshape(3, 4)
 

@@ -436,7 +436,7 @@ def reports() -> list[Any]:
 
 
 def test_reports_show_escape_sequences():
-    from autograd_mini.checking.reporting.display import page
+    from autograd_mini.checking.display import page
 
     for report in reports():
         safe(str(report))
@@ -490,7 +490,7 @@ def test_the_command_line_shows_escape_sequences(tmp_path, capsys):
 
 
 def test_a_progress_bar_of_a_check_shows_escape_sequences(capsys):
-    from autograd_mini.checking.reporting.report import Bar
+    from autograd_mini.checking.report import Bar
 
     with Bar(2, True, f"f{RED}", True) as bar:
         bar.update(1)

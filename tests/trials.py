@@ -102,7 +102,7 @@ def picture(folder: Path) -> Text:
 
 def report(folder: Path) -> Text:
     """Return a report as a page, as the command line writes it."""
-    from autograd_mini.checking.reporting.display import page
+    from autograd_mini.checking.display import page
     from autograd_mini.checking.terminal import write_page
 
     reports = [am.gradcheck(function, np.ones(3)) for function in (np.sin, np.cos)]

@@ -4,7 +4,8 @@ A check runs in this order. `subjects` gives every function and its gradient one
 the gradient is recorded, written by hand, or comes from another framework (`adapters`).
 `examination` is the driver: it lists the stages of a check. `numeric` estimates each derivative and
 its error bar, and judges the given gradient. `diagnosis` looks for the cause of a wrong gradient,
-and `check` for the operation with the wrong rule. `reporting` holds and shows the result.
+and `check` for the operation with the wrong rule. `report` holds the result, and `display` shows
+it.
 
 `counterexamples` searches for inputs at which a gradient is wrong. `layers` checks objects with
 `forward` and `backward`. `strategies` generates inputs for property tests.
@@ -15,12 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GradcheckError, UndecidedError
-from .causes import Cause, Kind
 from .check import gradcheck
 from .counterexamples import explore, search
 from .layers import layer
-from .numeric.verdicts import Verdict
-from .reporting.report import Entry, Report
+from .report import Cause, Entry, Kind, Report, Verdict
 
 if TYPE_CHECKING:
     from . import strategies as strategies

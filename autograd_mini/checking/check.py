@@ -25,12 +25,10 @@ from ..core.tree import flatten
 from ..core.visible import show_text
 from ..errors import ArgumentError, OperandError
 from .adapters import adapt_function, framework_of
-from .adapters.frameworks import bridge_function
-from .causes import Cause, Kind
+from .adapters.foreign import bridge_function
 from .examination import Options, examine
 from .inputs import Inputs, argument_names, argument_positions, quick_names, signature_of
-from .numeric.verdicts import Verdict
-from .reporting.report import Report
+from .report import Cause, Kind, Report, Verdict
 from .subjects import Recorded, Subject, handwritten_subject
 
 PATIENCE = 10.0

@@ -1,117 +1,236 @@
 """Examination: the driver of a check. It asks everything about one subject, in order.
 
-At the end it looks for mistakes in small results, which a weighted sum of all results hides. Each
-result has a slope along one direction. A cotangent divided by these slopes makes all results count
-equally. So one more derivative along that direction shows a mistake in any result.
+Large gradients are checked by random projections, and wrong entries are located by halving. Along a
+direction v with independent normal entries, a gradient with the error vector e is off by Σ e·v.
+This is normal with standard deviation ‖e‖, so it is less than δ with a probability of about
+0.8·δ/‖e‖. So a few directions notice an error of any pattern, and the report can say how large it
+would have to be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from .agreement import excuse_rounding, find_disagreements
-from .causes import Cause, Kind
+from .agreement import excuse_rounding, find_disagreements, telling_cotangent
 from .diagnosis import Evidence, diagnose
-from .diagnosis.rewriting import rewrite
-from .inputs import Arrays, Problem, sizes_of
-from .numeric.all_entries import MANY, Findings, estimate_all, refine_doubtful
-from .numeric.lines import NOISE, Probe
+from .diagnosis.formula import rewrite
+from .inputs import Arrays, Problem, norm
+from .numeric.all_entries import (
+    MANY,
+    Findings,
+    empty_findings,
+    estimate_all,
+    refine_doubtful,
+    refine_entry,
+)
+from .numeric.estimates import Judge, estimate
+from .numeric.lines import DirectionLine, Probe
 from .numeric.noise import SINGLE, float32_stairs, measure_rounding
-from .numeric.projections import check_projections
-from .numeric.refinement import unseen_slope, usual_step
+from .numeric.refinement import SlopeRefinement, unseen_slope, usual_step
 from .numeric.ties import TIED, judge_corners, refuse_ties
-from .numeric.verdicts import CODES, Tolerances, Verdict
-from .reporting.report import LONG, Bar, Coverage, Part, Report
+from .report import CODES, LONG, Bar, Cause, Coverage, Kind, Part, Report, Tolerances, Verdict
 from .subjects import Subject
 
-SPREAD = 1e3
-"""Slopes that differ by less than this factor do not hide each other: `rtol` is far smaller."""
+DIRECTIONS = 6
+"""Random directions for each input."""
 
-KNOWN = 1e-3
-"""A slope with a larger relative uncertainty counts as unknown."""
+SAMPLE = 8
+"""Entries that are checked before halving."""
 
-SMALLEST = 1e-100
-"""The smallest slope used, as a share of the largest; its inverse must not overflow."""
+FOUND = 8
+"""Halving stops after this many wrong entries."""
+
+MOST_SECONDS = 60.0
+"""Seconds that halving may take for one input."""
+
+POWER = 0.01
+"""If an error of a larger share of the norm could be missed, the check is undecided."""
+
+SHARE = 0.1
+"""The tolerance of the norm, as a share of that of an entry, because rounding averages out."""
+
+MISSED = 1.25 * 1e-6 ** (1 / DIRECTIONS)
+"""All directions together miss an error below this share of its norm with probability 1e-6."""
+
+Slope = Callable[[int, np.ndarray], float]
 
 
-def telling_cotangent(probe: Probe, subject: Subject, drawn: Arrays, rtol: float) -> Arrays | None:
-    """Return a cotangent that reveals a mistake in small results; None if there is none.
+@dataclass(slots=True)
+class ProjectionSearch:
+    """The projections of one input, the number of wrong entries, and the measured noise."""
 
-    Args:
-        probe: the function at the point.
-        subject: the function and its gradient.
-        drawn: the cotangent of the first check.
-        rtol: the relative tolerance.
+    probe: Probe
+    position: int
+    findings: Findings
+    slope: Slope
+    tolerances: Tolerances
+    wrong: int = 0
+    noise: float = 0.0
+    started: float = field(default_factory=perf_counter)
+
+    def _given_along(self, direction: np.ndarray) -> tuple[float, float]:
+        """Return the given derivative along a direction, and its tolerance."""
+        given = self.slope(self.position, direction)
+        entries = self.findings.given.reshape(direction.shape) * direction
+        size = norm(entries) if np.all(np.isfinite(entries)) else abs(given)
+        absolute, relative = self.tolerances.absolute, self.tolerances.relative
+        return given, absolute * norm(direction) + SHARE * relative * size
+
+    def along(self, direction: np.ndarray) -> tuple[float, SlopeRefinement]:
+        """Judge the derivative along a direction; also return the error it could not notice."""
+        given, allowed = self._given_along(direction)
+        line = DirectionLine(self.probe, self.position, direction)
+        judge = Judge(Tolerances(0.0, allowed), 10 * allowed)
+        found = SlopeRefinement(self.probe, line, given, judge)
+        self.noise = max(self.noise, found.noise)
+        e = found.estimate
+        width = e.sides[1] - e.sides[0] if e.sides is not None else 2 * e.error
+        return allowed + width, found
+
+    def suspect(self, direction: np.ndarray, step: float) -> float | None:
+        """Compare the derivative along a direction at the step used for all entries.
+
+        Returns:
+            None where it agrees; else the largest error that could be missed.
+        """
+        difference, error = self.difference(direction, step)
+        allowed = self._given_along(direction)[1]
+        return None if abs(difference) <= allowed + error else allowed + 2 * error
+
+    def locate(self, scale: float, step: float, generator: np.random.Generator) -> bool:
+        """Find a single wrong entry by the digits of its index; return whether this worked.
+
+        Along ±1 in all entries, an entry that is off by e changes the result by ±e. Along the same
+        direction times the digits of the indices, it changes by e times its digit. The ratio is the
+        digit.
+        """
+        shape, size = self.probe.point[self.position].shape, self.findings.given.size
+        signs = scale * generator.choice([-1.0, 1.0], size)
+        whole, error = self.difference(signs.reshape(shape), step)
+        if not abs(whole) > 20 * error:
+            return False
+        base = min(1000, max(2, int(abs(whole) / (8 * error)) if error else 1000))
+        place, unit, rest = 0, 1, np.arange(size)
+        while unit < size:
+            digits = rest % base
+            part, _ = self.difference((signs * digits / base).reshape(shape), step)
+            digit = part / whole * base
+            if not (np.isfinite(digit) and abs(digit - round(digit)) < 0.3):
+                return False  # several entries are wrong
+            place, unit, rest = place + unit * round(digit), unit * base, rest // base
+        if not 0 <= place < size:
+            return False
+        self._investigate(place)
+        return self.wrong > 0
+
+    def difference(self, direction: np.ndarray, step: float) -> tuple[float, float]:
+        """Return the error of the given derivative along a direction, and its error bar."""
+        line = DirectionLine(self.probe, self.position, direction)
+        e = estimate([self.probe.level(line, s) for s in (8 * step, step)], self.noise)
+        return self._given_along(direction)[0] - e.value, e.error
+
+    def sample(self, generator: np.random.Generator) -> None:
+        """Check a few entries: an error in many entries needs no halving."""
+        count = self.findings.given.size
+        for place in generator.choice(count, min(count, SAMPLE), replace=False):
+            self._investigate(int(place))
+
+    def _halve(self, flat: np.ndarray, direction: np.ndarray, step: float) -> None:
+        """Search for wrong entries by halving a set of entries."""
+        if self.wrong >= FOUND or perf_counter() - self.started > MOST_SECONDS:
+            return
+        if len(flat) == 1:
+            self._investigate(int(flat[0]))
+            return
+        for half in (flat[: len(flat) // 2], flat[len(flat) // 2 :]):
+            part = np.zeros_like(direction)
+            part.flat[half] = direction.flat[half]
+            if self.suspect(part, step) is not None:
+                self._halve(half, part, step)
+
+    def _investigate(self, place: int) -> None:
+        """Refine one entry; compute its given value if only slopes are known."""
+        if np.isnan(self.findings.given[place]):
+            unit = np.zeros(self.probe.point[self.position].shape)
+            unit.flat[place] = 1.0
+            self.findings.given[place] = self.slope(self.position, unit)
+        verdict = refine_entry(self.probe, self.findings, self.position, place, self.tolerances)
+        self.wrong += verdict is Verdict.WRONG
+
+
+def check_projections(
+    probe: Probe, given: Arrays, slope: Slope, tolerances: Tolerances, seed: int
+) -> tuple[list[Findings], list[Cause], Coverage]:
+    """Check every input along random directions, and find the wrong entries.
+
+    Returns:
+        the findings of the checked entries, the problems that no single entry explains, and the
+        coverage of the directions.
     """
-    if sum(g.size for g in drawn) < 2 or not subject.takes_cotangent:
-        return None
-    direction = [_direction(x) for x in probe.point]
-    step = probe.epsilon ** (1 / 3)
-    if not _is_spread(_outputs(probe, direction, step), probe.base):
-        return None
-    wide, narrow = (_slopes(probe, direction, s) for s in (step, step / 8))
-    if not all(np.all(np.isfinite(s)) for s in (*wide, *narrow)):
-        return None
-    sizes = _sizes(probe, wide, narrow)
-    weights = [g / size for g, size in zip(drawn, sizes, strict=True)]
-    given = [np.vdot(g, v) for g, v in zip(subject.gradient(weights), direction, strict=True)]
-    rows = list(zip(weights, wide, narrow, probe.base, strict=True))
-    numeric = sum(float(np.vdot(g, n)) for g, _, n, _ in rows)
-    bar = sum(float(np.vdot(np.abs(g), np.abs(w - n))) for g, w, n, _ in rows)
-    bar += sum(
-        float(np.vdot(np.abs(g), 8 * NOISE * probe.epsilon * np.abs(y))) for g, *_, y in rows
-    ) / step  # fmt: skip
-    size = sum(float(np.vdot(np.abs(g), np.abs(n))) for g, _, n, _ in rows)
-    off = abs(float(sum(given)) - numeric)
-    return None if off <= rtol * size + 2 * bar else weights
+    generator = np.random.default_rng([seed, 2])
+    findings, problems, sensitivity, count, complete = [], [], 0.0, 0, True
+    for position, x in enumerate(probe.point):
+        found = empty_findings(given[position].ravel().copy())
+        findings.append(found)
+        if not x.size:
+            continue
+        scale = norm(x) / np.sqrt(x.size) or 1.0
+        search = ProjectionSearch(probe, position, found, slope, tolerances)
+        unseen: list[float] = []
+        for _ in range(DIRECTIONS):
+            direction = scale * generator.normal(size=x.shape)
+            count += 1
+            step = usual_step(probe.unit, 1.0)
+            if not unseen:
+                hidden = search.suspect(direction, step)
+                if hidden is not None and search.locate(scale, step, generator):
+                    unseen.append(hidden / scale)  # the entry alone proves the error
+                    break
+            seen, investigation = search.along(direction)
+            unseen.append(seen / scale)
+            if investigation.verdict.passes:
+                continue
+            step = investigation.estimate.step
+            if not search.locate(scale, step, generator):
+                search.sample(generator)
+            if not search.wrong:
+                search._halve(np.arange(x.size), direction, step)
+            if not search.wrong:
+                problems.append(_unlocated_cause(probe, position, investigation))
+            break
+        complete = complete and not search.wrong
+        sensitivity = max(sensitivity, float(np.median(unseen)) / MISSED)
+    total = norm(*given)
+    entries = sum(x.size for x in probe.point)
+    known = np.isfinite(total) and total > 0
+    if complete and not problems and known and not sensitivity <= POWER * total:
+        text = (
+            f"random directions would not see an error of {sensitivity:.1e}, and the gradient has "
+            f"the norm {total:.1e}: there are kinks at many entries, or too much rounding"
+        )
+        problems = [Cause(Kind.DOMAIN, text)]
+    return findings, problems, Coverage(entries, count, sensitivity, total, complete)
 
 
-def _direction(x: np.ndarray) -> np.ndarray:
-    """Return steps of 0.5 to 1.5 times each entry; a random generator would take longer."""
-    spread = 0.5 + np.arange(1, x.size + 1) * 0.6180339887498949 % 1
-    sizes = np.abs(x)
-    return (sizes if sizes.all() else sizes_of(x)) * spread.reshape(x.shape)
-
-
-def _outputs(probe: Probe, direction: Arrays, step: float) -> Arrays:
-    return probe.evaluate([x + step * v for x, v in zip(probe.point, direction, strict=True)])
-
-
-def _slopes(probe: Probe, direction: Arrays, step: float) -> Arrays:
-    """Return the slope of each result along a direction."""
-    above, below = (_outputs(probe, direction, s) for s in (step, -step))
-    return [(a - b) / (2 * step) for a, b in zip(above, below, strict=True)]
-
-
-def _is_spread(above: Arrays, base: Arrays) -> bool:
-    """Do results move so differently that some hide others?"""
-    least, most = np.inf, 0.0
-    for a, y in zip(above, base, strict=True):
-        rise = np.abs(a - y).ravel()
-        rise = rise[rise > 0]
-        if rise.size:
-            least, most = min(least, rise.min()), max(most, rise.max())
-    return bool(most > SPREAD * least)
-
-
-def _sizes(probe: Probe, wide: Arrays, narrow: Arrays) -> Arrays:
-    """Return the divisor of each result that makes all results count equally.
-
-    A result with an unknown slope keeps its size, because scaling it up would only add noise.
-    """
-    largest = max(float(np.max(np.abs(s), initial=0.0)) for s in narrow)
-    sizes = []
-    for a, b, y in zip(wide, narrow, probe.base, strict=True):
-        size = np.abs(b)
-        known = (np.abs(a - b) <= KNOWN * size) & (size > NOISE * probe.epsilon / KNOWN * np.abs(y))
-        known &= size > SMALLEST * largest
-        sizes.append(np.where(known, size / largest, 1.0))
-    return sizes
+def _unlocated_cause(probe: Probe, position: int, found: SlopeRefinement) -> Cause:
+    """Return the cause for a wrong or unresolved direction without a wrong entry."""
+    name, e = probe.subject.inputs.names[position], found.estimate
+    if found.verdict is Verdict.UNRESOLVED:
+        text = (
+            f"along a random direction the derivative by {name} is only known to ±{e.error:.1e}: "
+            f"{e.value:.6g}, and {found.given:.6g} was given"
+        )
+        return Cause(Kind.DOMAIN, text, name)
+    text = (
+        f"along a random direction the derivative by {name} is {e.value:.9g} ± {e.error:.1e}, and "
+        f"{found.given:.9g} was given; no single entry explains it"
+    )
+    return Cause(Kind.UNKNOWN, text, name)
 
 
 CALLS, CALLS_FOR_A_NUMBER = 4, 2

@@ -25,7 +25,7 @@ from ..core.arrays import plain_array
 from ..core.tensor import Tensor
 from ..core.tree import LEAVES, Rebuild, flatten
 from ..errors import GradientError, OperandError
-from .causes import Kind, Problem, problem
+from .report import Kind, Problem, problem
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

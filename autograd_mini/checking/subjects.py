@@ -20,8 +20,8 @@ from ..core.transforms import jvp as recorded_jvp
 from ..core.transforms import vjp as recorded_vjp
 from ..core.tree import LEAVES, flatten
 from ..errors import ArgumentError, GradientError, OperandError
-from .causes import Kind, fit_cause
 from .inputs import Arrays, Inputs, Problem, coordinates, from_coordinates, leaf_array, problem
+from .report import Kind, fit_cause
 
 if TYPE_CHECKING:
     from ..core.arrays import Array

@@ -25,8 +25,8 @@ from ..cli.streams import print_error, standard_output
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck
-from .counterexamples.exploration import SHAPES, VALUES
-from .reporting.report import Report
+from .counterexamples.counterexample import SHAPES, VALUES
+from .report import Report
 
 DESCRIPTION = """\
 Compare a gradient with numeric derivatives of its function, at random inputs or given ones.
@@ -222,7 +222,7 @@ def _print_report(found: object, asked: Namespace) -> None:
 def write_page(path: str | None, report: Report) -> None:
     """Write the HTML page of a report, if requested."""
     if path is not None:
-        from .reporting.display import page
+        from .display import page
 
         write_file(path, page(report))
 

@@ -14,7 +14,7 @@ from typing import ParamSpec
 
 from .check import gradcheck as check_gradient
 from .layers import layer as check_layer
-from .reporting.report import Report
+from .report import Report
 
 __all__ = ["gradcheck", "layer"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_mini.checking.causes import Kind
+from autograd_mini.checking.report import Kind
 
 from .changes import simple
 from .functions import Arrays, Vjp

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import autograd_mini as am
-from autograd_mini.checking.causes import Kind
+from autograd_mini.checking.report import Kind
 
 from .changes import simple
 from .functions import REFUSALS, Function, Vjp

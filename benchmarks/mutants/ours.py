@@ -8,7 +8,7 @@ import numpy as np
 
 import autograd_mini as am
 from autograd_mini.checking import Report, Verdict
-from autograd_mini.checking.causes import Cause
+from autograd_mini.checking.report import Cause
 
 from .mutants import Mutant
 from .rights import Right

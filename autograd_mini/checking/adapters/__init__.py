@@ -6,8 +6,7 @@ Each framework has one module here. It is imported when a function of that frame
 from __future__ import annotations
 
 from ..subjects import Function
-from .foreign import Foreign, Framework, FrameworkSubject
-from .frameworks import adapt_function, framework_of
+from .foreign import Foreign, Framework, FrameworkSubject, adapt_function, framework_of
 
 __all__ = ["Framework", "FrameworkSubject", "adapt_function", "framework_of", "with_parameters"]
 

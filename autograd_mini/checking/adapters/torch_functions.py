@@ -12,8 +12,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from ..agreement import is_rounding
-from ..causes import Kind
 from ..inputs import Arrays, Inputs, problem
+from ..report import Kind
 from ..subjects import Function
 from .foreign import Foreign, Framework, FrameworkSubject
 

@@ -16,11 +16,10 @@ import numpy as np
 
 from ...core.forward import key_of, vertex_of
 from ...core.tensor import Tensor
-from ..causes import Kind
-from .faults import BackwardStep, FaultTrial
+from ..report import Kind
 from .formula import Formula, Vertex, name_of, place_of
 from .patterns import Pattern
-from .step_faults import CHOOSING, array_of, sum_like
+from .step_faults import CHOOSING, BackwardStep, FaultTrial, array_of, sum_like
 
 if TYPE_CHECKING:
     from ...core.arrays import Array

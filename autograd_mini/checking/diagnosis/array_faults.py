@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..causes import Kind
-from .faults import (
+from ..report import Kind
+from .formula import Formula, Vertex, apply_rules, name_of, place_of
+from .reductions import simple_factors
+from .step_faults import (
+    PASSED,
     BackwardStep,
     Fault,
     alter_operand_cotangent,
     alter_result_cotangent,
+    array_of,
     multiply_by,
 )
-from .formula import Formula, Vertex, apply_rules, name_of, place_of
-from .step_faults import PASSED, array_of
-from .terms import simple_factors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

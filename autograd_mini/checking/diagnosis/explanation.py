@@ -14,7 +14,7 @@ from math import isclose
 
 import numpy as np
 
-from ..causes import Cause, Kind
+from ..report import Cause, Kind
 from .alternatives import other_branch, other_function, other_levels
 from .array_faults import (
     broadcast_sum_faults,
@@ -26,18 +26,18 @@ from .array_faults import (
     reduction_faults,
     reshape_faults,
 )
-from .conditions import condition_of, where_wrong
 from .evidence import (
     Evidence,
     View,
+    condition_of,
     is_stretched,
     natural_shape,
     sum_to_shape,
     unsummed_gradient,
     view_closer,
     view_wrong_entries,
+    where_wrong,
 )
-from .faults import Fault, FaultTrial, find_single_fault
 from .formula import Formula, record_formula
 from .loop_faults import LOOP_MAKERS, find_loop_fault, find_segment_fault, other_turn_faults
 from .patterns import (
@@ -48,10 +48,20 @@ from .patterns import (
     entrywise_pattern,
     rearrangement_pattern,
 )
-from .reductions import left_out_pattern, reduction_pattern, untransposed_pattern
+from .reductions import (
+    extra_factor_pattern,
+    left_out_pattern,
+    reduction_pattern,
+    simple_term_pattern,
+    single_entry_pattern,
+    untransposed_pattern,
+)
 from .step_faults import (
+    Fault,
+    FaultTrial,
     exchanged_operand_faults,
     factor_fault,
+    find_single_fault,
     fitting_factors,
     missing_derivative_faults,
     paired_factor_faults,
@@ -59,7 +69,6 @@ from .step_faults import (
     value_factor_faults,
     wrong_value_faults,
 )
-from .terms import extra_factor_pattern, simple_term_pattern, single_entry_pattern
 
 Shared = tuple[Cause, list[int]]
 """A cause, and the inputs whose gradients it explains."""

@@ -16,9 +16,8 @@ import numpy as np
 
 from ...core.forward import Values, key_of
 from ...core.tensor import Tensor
-from ..causes import Kind
+from ..report import Kind
 from .array_faults import indexing_faults, operand_faults, reshape_faults
-from .faults import BackwardStep, Fault, FaultTrial, alter_operand_cotangent, multiply_by
 from .formula import (
     Alter,
     Edge,
@@ -30,8 +29,18 @@ from .formula import (
     name_of,
     place_of,
 )
-from .step_faults import array_of, factor_phrase, has_several_operands, missing_derivative_faults
-from .terms import simple_factors
+from .reductions import simple_factors
+from .step_faults import (
+    BackwardStep,
+    Fault,
+    FaultTrial,
+    alter_operand_cotangent,
+    array_of,
+    factor_phrase,
+    has_several_operands,
+    missing_derivative_faults,
+    multiply_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..causes import Kind
 from ..inputs import from_coordinates
+from ..report import Kind
 from .evidence import Evidence, View, view_closer, view_wrong_entries
 
 if TYPE_CHECKING:

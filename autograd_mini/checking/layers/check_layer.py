@@ -13,16 +13,17 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...core.tree import flatten
 from ...errors import ArgumentError
-from ..adapters.frameworks import frameworks_of, map_leaves
-from ..causes import Kind
+from ..adapters.foreign import frameworks_of, map_leaves
 from ..check import check_subject, match_signature, refuse_settings
 from ..examination import Options
 from ..inputs import Arrays, Inputs, argument_names, argument_positions, leaf_array, problem
-from ..reporting.report import Report
+from ..report import Kind, Report
 from ..subjects import Handwritten, output_arrays
-from .calls import Layer, LayerNetwork, Method, type_name
 from .gradients import (
     INPUTS,
+    Layer,
+    LayerNetwork,
+    Method,
     Parameter,
     Spec,
     find_candidates,
@@ -32,6 +33,7 @@ from .gradients import (
     is_numeric,
     names_of,
     readable_values,
+    type_name,
     write_place,
 )
 from .state import LayerState, StatePlace, is_narrow, widen, widen_value

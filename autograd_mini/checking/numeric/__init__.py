@@ -2,7 +2,6 @@
 
 `lines` evaluates the function along a line. `estimates` combines differences at several steps, and
 `noise` measures rounding. `all_entries` estimates and judges all entries at once, with the help of
-`perturbations`; `refinement` examines one doubtful entry. `projections` replaces this for large
-inputs. `ties` handles equal entries, at kinks and corners. `verdicts` compares a given derivative
-with a numeric one.
+`perturbations`; `refinement` examines one doubtful entry. `ties` handles equal entries, at kinks
+and corners.
 """

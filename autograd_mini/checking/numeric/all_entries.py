@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..inputs import norm
-from ..reporting.report import Bar
+from ..report import CODES, Bar, Tolerances, Verdict
+from .estimates import RESOLUTION, Judge, explain_verdict
 from .lines import NOISE, TINY, DirectionLine, EntryLine, Probe
 from .noise import has_jump
 from .perturbations import Batch, Differences, PerturbedGraph, PropagationRefused
 from .refinement import UNEVEN, SlopeRefinement, usual_step
-from .verdicts import CODES, RESOLUTION, Judge, Tolerances, Verdict, explain_verdict
 
 WORTH_PROPAGATING = 24
 """From this many entries on, many are evaluated at once."""

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..causes import Kind
 from ..inputs import Arrays, problem
+from ..report import Kind
 from ..subjects import Subject, same_numbers
 
 NOISE = 8.0

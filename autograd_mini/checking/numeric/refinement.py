@@ -16,7 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..inputs import Arrays, coordinates
-from .estimates import Estimate, estimate
+from ..report import Verdict
+from .estimates import Estimate, Judge, estimate
 from .lines import NOISE, Level, Line, Probe, long_double_probe
 from .noise import (
     CROWD,
@@ -28,7 +29,6 @@ from .noise import (
     rounding_of_inputs,
     slope_over_treads,
 )
-from .verdicts import Judge, Verdict
 
 ROUNDING = 16.0
 """A right gradient may also be off by this many rounding units of φ, per unit of length."""

@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..causes import Cause, Kind
 from ..inputs import Arrays
+from ..report import CODES, JUMP, KINK, Cause, Kind, Tolerances, Verdict
 from .all_entries import RIGHT, Findings
+from .estimates import Judge
 from .lines import NOISE, TINY, Line, Probe
 from .noise import rounding_of_inputs
 from .refinement import SlopeRefinement, usual_step
-from .verdicts import CODES, JUMP, KINK, Judge, Tolerances, Verdict
 
 PAIRED = 40
 """Up to this many tied entries are grouped by a test of each pair; more form one group."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ...core.visible import show_text
-from ..numeric.verdicts import CODES, Tolerances, Verdict
-from .report import Part
+from ..core.visible import show_text
+from .report import CODES, Part, Tolerances, Verdict
 
 if TYPE_CHECKING:
     from .report import Report

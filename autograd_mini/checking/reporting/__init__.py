@@ -1,1 +1,0 @@
-"""The results of a check, entry by entry, and how they are shown."""
