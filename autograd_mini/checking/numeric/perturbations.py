@@ -2,8 +2,7 @@
 
 `PerturbedGraph` records the function once, as `vmap` does, and propagates sparse changes through
 its graph, so that only the changed values are computed. All derivatives of a network's loss then
-cost little more than those of its last layers. `Batch` does the same for PyTorch and JAX with their
-own `vmap`.
+cost little more than those of its last layers.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from ...core.tree import flatten
 from ...core.vmap import OneExample
 from ...ops.indexing import fill_index
 from ..inputs import Arrays
-from .lines import Probe
 
 if TYPE_CHECKING:
     from ...core.arrays import Array
@@ -64,7 +62,8 @@ class SparseChange:
         if axis in self._filled:
             return self._filled[axis]
         at = tuple(None if i == axis else a for i, a in enumerate(self.at))
-        values = _empty_side_by_side(_full_shape(self, at), self.values.dtype)
+        shape = (len(self.values), *_restricted_lengths(self.base.shape, at))
+        values = _empty_side_by_side(shape, self.values.dtype)
         values[...] = gather_base(self.base, at)
         mesh = np.arange(len(index))
         moved = np.moveaxis(values, axis + 1, 1)
@@ -83,11 +82,6 @@ class SparseChange:
     def change(self) -> np.ndarray:
         """Return the differences from the unchanged value."""
         return self.values - gather_base(self.base, self.at)
-
-
-def _full_shape(sparse: SparseChange, at: At) -> tuple[int, ...]:
-    """Return the shape of the values when these axes are restricted."""
-    return (len(sparse.values), *_restricted_lengths(sparse.base.shape, at))
 
 
 def _restricted_lengths(shape: tuple[int, ...], at: At) -> Iterator[int]:
@@ -125,6 +119,7 @@ def gather_base(base: np.ndarray, at: At) -> np.ndarray:
 Operand = Any
 """A sparse change, or an array that does not change."""
 Move = Callable[..., "SparseChange | None"]
+"""A rule for sparse changes: takes a step, its operands, and arrays for reuse."""
 
 
 class ArrayPool:
@@ -181,12 +176,7 @@ def _is_in_table(primitive: Primitive) -> bool:
     return PRIMITIVES.get(primitive.name) is primitive
 
 
-def _propagate_whole(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: Array | tuple[Array, ...],
-) -> Any:
+def _propagate_whole(step: Step, xs: Sequence[Operand]) -> SparseChange | tuple[SparseChange, ...]:
     """Apply an operation to whole values, as `vmap` does.
 
     A primitive of the user is called for each move. Its batch rule is not tested, and a check must
@@ -195,9 +185,10 @@ def _propagate_whole(
     mapped = [isinstance(x, SparseChange) for x in xs]
     size = next(len(x.values) for x in xs if isinstance(x, SparseChange))
     plain = [x.whole() if isinstance(x, SparseChange) else x for x in xs]
+    primitive, y = step.primitive, step.y
     rule = rule_of(primitive) if _is_in_table(primitive) else one_by_one
-    results = rule(primitive, size, plain, mapped, params)
-    if not isinstance(y, tuple):
+    results = rule(primitive, size, plain, mapped, step.params)
+    if not primitive.multiple:
         return _dense_change(results, np.asarray(y))
     return tuple(_dense_change(r, np.asarray(part)) for r, part in zip(results, y, strict=True))
 
@@ -207,14 +198,9 @@ def _dense_change(values: Array, base: np.ndarray) -> SparseChange:
     return SparseChange(np.asarray(values), (None,) * base.ndim, base)
 
 
-def _propagate_elementwise(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: np.ndarray,
-    memory: ArrayPool,
-) -> SparseChange:
+def _propagate_elementwise(step: Step, xs: Sequence[Operand], memory: ArrayPool) -> SparseChange:
     """Apply an operation to the changed part only; other operands are gathered there."""
+    primitive, params, y = step.primitive, step.params, step.y
     changes = [x for x in xs if isinstance(x, SparseChange)]
     at = tuple(_common_index(changes, y.shape, axis) for axis in range(y.ndim))
     taken = []
@@ -266,24 +252,16 @@ def _align_axes(sparse: SparseChange, at: At, ndim: int) -> np.ndarray:
 
 
 def _propagate_product(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: np.ndarray,
-    memory: ArrayPool,
-    bias: np.ndarray | None = None,
+    step: Step, xs: Sequence[Operand], memory: ArrayPool, bias: np.ndarray | None = None
 ) -> SparseChange | None:
     """Multiply matrices, one of which changes: the product is linear in it.
 
     `bias` is added to the product, and is then part of y.
     """
-    a, b = xs
-    matrices = np.ndim(_unmoved_value(a)) == np.ndim(_unmoved_value(b)) == 2
-    if (
-        not matrices
-        or y.dtype != np.float64
-        or isinstance(a, SparseChange) is isinstance(b, SparseChange)
-    ):
+    (a, b), y = xs, step.y
+    bases = [x.base if isinstance(x, SparseChange) else x for x in xs]
+    both = isinstance(a, SparseChange) is isinstance(b, SparseChange)
+    if both or y.dtype != np.float64 or [np.ndim(x) for x in bases] != [2, 2]:
         return None
     if isinstance(b, SparseChange):  # the transposed product
         rows = SparseChange(b.values.swapaxes(-1, -2), b.at[::-1], b.base.T)
@@ -310,21 +288,10 @@ def _multiply_moved(
     return SparseChange(found, at, y)
 
 
-def _unmoved_value(x: Operand) -> np.ndarray:
-    """Return the unchanged value."""
-    return x.base if isinstance(x, SparseChange) else x
-
-
-def _propagate_sum(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: np.ndarray,
-    memory: ArrayPool,
-) -> SparseChange | None:
+def _propagate_sum(step: Step, xs: Sequence[Operand], memory: ArrayPool) -> SparseChange | None:
     """Sum over axes: over a restricted axis, the difference is added to the sum."""
     (x,) = xs
-    axes, keep = params.get("axis"), params.get("keepdims", False)
+    axes, keep = step.params.get("axis"), step.params.get("keepdims", False)
     if axes is None or not isinstance(x, SparseChange) or x.is_dense:
         return None
     places = {a % len(x.at) for a in (axes if isinstance(axes, tuple) else (axes,))}
@@ -334,54 +301,31 @@ def _propagate_sum(
         for axis, index in enumerate(x.at)
         if keep or axis not in places
     )
-    return SparseChange(gather_base(y, at) + change, at, y)
+    return SparseChange(gather_base(step.y, at) + change, at, step.y)
 
 
-def _propagate_transpose(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, Any],
-    y: np.ndarray,
-    memory: ArrayPool,
-) -> SparseChange | None:
+def _propagate_transpose(step: Step, xs: Sequence[Operand], memory: ArrayPool) -> SparseChange:
     """Permute the axes."""
     (x,) = xs
-    axes = params["axes"]
+    axes = step.params["axes"]
     values = np.transpose(x.values, (0, *(a + 1 for a in axes)))
-    return SparseChange(values, tuple(x.at[a] for a in axes), y)
+    return SparseChange(values, tuple(x.at[a] for a in axes), step.y)
 
 
-def _propagate_unchanged(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, object],
-    y: np.ndarray,
-    memory: ArrayPool,
-) -> SparseChange:
-    """Pass the values on."""
-    return xs[0]
-
-
-def _propagate_getitem(
-    primitive: Primitive,
-    xs: Sequence[Operand],
-    params: dict[str, Any],
-    y: np.ndarray,
-    memory: ArrayPool,
-) -> SparseChange | None:
+def _propagate_getitem(step: Step, xs: Sequence[Operand], memory: ArrayPool) -> SparseChange | None:
     """Take elements by an index that does not change, for all moves side by side."""
     x, *arrays = xs
     if any(isinstance(array, SparseChange) for array in arrays):
         return None
     values = np.moveaxis(x.whole(), 0, -1)
-    found = values[(*fill_index(params["index"], tuple(arrays)), slice(None))]
-    return _dense_change(np.moveaxis(found, -1, 0), y)
+    found = values[(*fill_index(step.params["index"], tuple(arrays)), slice(None))]
+    return _dense_change(np.moveaxis(found, -1, 0), step.y)
 
 
 RULES: dict[str, Move] = {
     "getitem": _propagate_getitem,
     "matmul": _propagate_product,
-    "stop_gradient": _propagate_unchanged,
+    "stop_gradient": lambda step, xs, memory: xs[0],
     "sum": _propagate_sum,
     "transpose": _propagate_transpose,
 }
@@ -397,13 +341,6 @@ NUMBERS = 4_000_000
 
 COMPARED = 3
 """Number of entries that change, and that do not, for which the function is also called."""
-
-
-MOST_NUMBERS = 2**20
-"""Largest size of an input, or of the outputs, for all points of a batch."""
-
-MOST_POINTS = 256
-"""Largest number of points in a batch."""
 
 
 class PropagationRefused(Exception):
@@ -447,17 +384,25 @@ class Step:
     done: list[Key]
     overwrites: bool
 
-    def propagate(self, xs: list[Operand], memory: ArrayPool) -> Any:
+    @property
+    def primitive(self) -> Primitive:
+        """The primitive of the operation."""
+        return self.vertex._primitive
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the operation."""
+        return self.vertex._params
+
+    def propagate(
+        self, xs: list[Operand], memory: ArrayPool
+    ) -> SparseChange | tuple[SparseChange, ...]:
         """Return the change of the output, or of each output, from operands of which some change.
 
         Large results are put into arrays of `memory`.
         """
-        primitive, params = self.vertex._primitive, self.vertex._params
-        if self.rule is not None:
-            found = self.rule(primitive, xs, params, self.y, memory)
-            if found is not None:
-                return found
-        return _propagate_whole(primitive, xs, params, self.y)
+        found = None if self.rule is None else self.rule(self, xs, memory)
+        return _propagate_whole(self, xs) if found is None else found
 
 
 def _join_biases(steps: list[Step], start: int) -> list[Step]:
@@ -495,19 +440,15 @@ def _find_bias(product: Step, step: Step, moving: set[int]) -> np.ndarray | None
     return np.asarray(others[0]) if moved == 2 and matrices and usual else None
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """The operations from an input to the outputs, in order, and the size of the largest value."""
-
-    steps: list[Step]
-    largest: int
+Path = tuple[list[Step], int]
+"""The operations from an input to the outputs, in order, and the size of the largest value."""
 
 
 class PerturbedGraph:
     """A recorded function at a point, weighted by a cotangent.
 
     Raises:
-        NotSweepable: if it cannot be recorded for many points at once.
+        PropagationRefused: if it cannot be recorded for many points at once.
     """
 
     def __init__(
@@ -535,7 +476,7 @@ class PerturbedGraph:
             steps: the step of each entry.
 
         Raises:
-            NotSweepable: if an operation cannot be propagated, or the result differs from a call.
+            PropagationRefused: if an operation has no rule, or the result differs from a call.
         """
         if self._tried.get(position):
             raise PropagationRefused(self._tried[position])
@@ -543,17 +484,18 @@ class PerturbedGraph:
         xs = x.ravel()[flat]
         above, below = xs + steps, xs - steps
         rows = np.zeros((3, len(flat)))
-        path, memory = self._paths.get(position), self._memory
+        path = self._paths.get(position)
         if path is None:
             path = self._paths[position] = self._path(position)
-        count = max(1, min(ROWS, NUMBERS // path.largest) // 2)
+        steps_on_path, largest = path
+        count = max(1, min(ROWS, NUMBERS // largest) // 2)
         try:
             with np.errstate(all="ignore"):
                 for start in range(0, len(flat), count):
                     part = slice(start, start + count)
                     values = np.concatenate([above[part], below[part]])
                     places = np.concatenate([flat[part], flat[part]])
-                    change, size = self._propagate(position, path, places, values, memory)
+                    change, size = self._propagate(position, steps_on_path, places, values)
                     half = len(change) // 2
                     rows[0, part], rows[1, part] = change[:half], change[half:]
                     rows[2, part] = size[:half]
@@ -587,17 +529,17 @@ class PerturbedGraph:
             rule, over = _choose_rule(v._primitive), v._primitive.kind == "elementwise"
             steps.append(Step(v, operands, y, rule, done.get(v.serial, []), over))
         steps = _join_biases(steps, self._leaves[position].serial)
-        return Path(steps, max((x.size for x in needed.values()), default=1) or 1)
+        return steps, max((x.size for x in needed.values()), default=1) or 1
 
     def _propagate(
-        self, position: int, path: Path, places: np.ndarray, values: np.ndarray, memory: ArrayPool
+        self, position: int, steps: list[Step], places: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the change of φ, and the size of the changed outputs, for each move."""
-        x = self._arrays[position]
+        x, memory = self._arrays[position], self._memory
         at: At = tuple(np.unravel_index(places, x.shape)) if x.ndim else ()
         start = SparseChange(values.reshape(-1, *(1,) * x.ndim), at, x)
         changes: Values = {key_of(self._leaves[position]): start}
-        for step in path.steps:
+        for step in steps:
             taken = [changes.get(key, x) if key else x for key, x in step.operands]
             if not any(type(x) is SparseChange for x in taken):
                 continue
@@ -624,14 +566,12 @@ class PerturbedGraph:
         """Compare a few entries with calls of the function.
 
         Raises:
-            NotSweepable: if they differ by more than rounding, now and from then on.
+            PropagationRefused: if they differ by more than rounding, now and from then on.
         """
         generator = np.random.default_rng(len(flat))
         moving = np.isfinite(rows[0]) & (rows[0] != 0)
         telling = generator.permutation(np.flatnonzero(moving))[:COMPARED]
-        still = generator.permutation(np.flatnonzero(~moving))[
-            :COMPARED
-        ]  # do they really not change?
+        still = generator.permutation(np.flatnonzero(~moving))[:COMPARED]  # are they constant?
         for i in [*telling.tolist(), *still.tolist()]:
             arrays = [x.copy() for x in self._arrays]
             arrays[position].flat[flat[i]] = above[i]
@@ -652,75 +592,3 @@ class PerturbedGraph:
         rows = list(zip(self._weights, values, bases, strict=True))
         change = sum(float(np.sum(g * (y - base))) for g, y, base in rows)
         return change, sum(float(np.sum(np.abs(g * y))) for g, y, _ in rows)
-
-
-class Batch:
-    """A function at the point of a probe, called for many points at once."""
-
-    def __init__(self, probe: Probe) -> None:
-        self._probe = probe
-        outputs = sum(y.size for y in probe.base)
-        self._largest = max([outputs, *(x.size for x in probe.point)])
-
-    def differences(self, position: int, flat: np.ndarray, steps: np.ndarray) -> Differences:
-        """Move entries of one input up and down.
-
-        Raises:
-            NotSweepable: if the function cannot be batched, or gives another result then.
-        """
-        rounded = self._probe.subject.inputs.round_coordinates
-        xs = self._probe.point[position].ravel()[flat]
-        ups, downs = rounded(position, xs + steps), rounded(position, xs - steps)
-        count = max(1, min(MOST_POINTS, MOST_NUMBERS // self._largest) // 2)
-        found = np.zeros((3, len(flat)))
-        for start in range(0, len(flat), count):
-            part = slice(start, start + count)
-            found[:, part] = self._evaluate_moves(position, flat[part], ups[part], downs[part])
-        if len(flat):
-            self._compare_with_call(position, flat[-1], ups[-1], found[0, -1])
-        return Differences(found[0], found[1], ups - xs, downs - xs, found[2])
-
-    def _evaluate_moves(
-        self, position: int, flat: np.ndarray, ups: np.ndarray, downs: np.ndarray
-    ) -> np.ndarray:
-        """Return the change of φ above and below, and the size of the changed outputs.
-
-        The point itself is part of the batch, so that unchanged outputs are exactly equal.
-        """
-        point, count = self._probe.point[position], len(flat)
-        moved = np.repeat(point[None], 2 * count + 1, axis=0)
-        rows = moved.reshape(len(moved), -1)
-        rows[np.arange(count), flat] = ups
-        rows[np.arange(count, 2 * count), flat] = downs
-        outputs = self._evaluate_rows(position, moved)
-        found, whole = np.zeros((3, count)), np.zeros(count)
-        for g, y in zip(self._probe.weights, outputs, strict=True):
-            weight, values = g.ravel(), y.reshape(len(y), -1)
-            above, below, base = values[:count], values[count:-1], values[-1]
-            size = np.abs(above) * np.abs(weight)
-            found[0] += (above - base) @ weight
-            found[1] += (below - base) @ weight
-            found[2] += np.sum(size, axis=1, where=above != below)
-            whole += np.sum(size, axis=1)
-        found[2] = np.where(found[2] > 0, found[2], whole)
-        return found
-
-    def _evaluate_rows(self, position: int, moved: np.ndarray) -> Arrays:
-        outputs = self._probe.subject.evaluate_rows(self._probe.point, position, moved)
-        expected = [(len(moved), *y.shape) for y in self._probe.base]
-        if outputs is None or [y.shape for y in outputs] != expected:
-            raise PropagationRefused
-        return outputs
-
-    def _compare_with_call(self, position: int, flat: int, value: float, above: float) -> None:
-        """Compare one of the points with a normal call.
-
-        Raises:
-            NotSweepable: if they differ by more than rounding.
-        """
-        probe = self._probe
-        alone = probe.with_entry(position, int(flat), value)
-        expected = probe.weighted_change(alone, probe.base)
-        rounding = 64 * probe.epsilon * (probe.scale + probe.size(alone, alone))
-        if np.isfinite(expected) and not abs(above - expected) <= rounding + 1e-6 * abs(expected):
-            raise PropagationRefused
