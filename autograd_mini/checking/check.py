@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import os.path
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Literal
 
@@ -63,14 +63,7 @@ class Blame:
 
     def to_dict(self) -> dict[str, object]:
         """Return the blame as plain Python values."""
-        return {
-            "operation": self.operation,
-            "type": self.type,
-            "line": self.line,
-            "text": self.text,
-            "cause": self.cause.to_dict() if self.cause is not None else None,
-            "checked": self.checked,
-        }
+        return {**asdict(self), "cause": self.cause.to_dict() if self.cause is not None else None}
 
 
 def locate_fault(subject: Recorded, options: Options) -> Blame | None:

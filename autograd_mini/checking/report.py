@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import TracebackType
@@ -132,13 +132,7 @@ class Cause:
 
     def to_dict(self) -> dict[str, object]:
         """Return the cause as plain Python values."""
-        return {
-            "kind": str(self.kind),
-            "text": self.text,
-            "input": self.input,
-            "condition": self.condition,
-            "factor": self.factor,
-        }
+        return {**asdict(self), "kind": str(self.kind)}
 
 
 class Problem(Exception):

@@ -236,8 +236,16 @@ class FrameworkSubject(Subject):
         except Exception as error:  # the function ran, so any error is the rule's
             raise problem(*_describe_refusal(self.what, error)) from error
 
-    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
+    def reverse(self, values: Arrays, weights: Sequence[np.ndarray | None]) -> list[object]:
         """Return the gradient: one array, or None, for each differentiated leaf."""
+        gs = [None if g is None else self.framework.tensor(g) for g in weights]
+        found = self.run_backward(self.tensors(values), gs)
+        return [None if g is None else self.framework.array(g) for g in found]
+
+    def run_backward(
+        self, tensors: Sequence[Foreign], gs: Sequence[Foreign | None]
+    ) -> Sequence[Foreign | None]:
+        """Return the gradient as tensors; None for a leaf that no output depends on."""
         raise NotImplementedError
 
     def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays | None:
@@ -259,7 +267,7 @@ class FrameworkSubject(Subject):
     # ── the gradient as a function ────────────────────────────────────────────────────────────
     def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
         """Return the gradient as tensors that the framework can differentiate again."""
-        raise NotImplementedError
+        return self.run_backward(tensors, gs)
 
     def gradient_subject(self) -> Subject:
         """Return the gradient as a subject: a function of cotangents and leaves."""

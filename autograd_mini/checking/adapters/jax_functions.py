@@ -145,20 +145,15 @@ class JaxSubject(FrameworkSubject):
         return self.jax.vmap(self._flat_outputs, in_axes=axes)(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
-        """Compute the gradient with `jax.vjp`."""
-        found = self.run_backward(self.tensors(values), [np.array(g) for g in weights])
-        return [None if g is None else self.framework.array(g) for g in found]
-
     def run_backward(
-        self, tensors: Sequence[Foreign], gs: Sequence[np.ndarray | Foreign]
-    ) -> list[Foreign]:
-        """Return the gradient as JAX arrays, in our convention for complex numbers."""
+        self, tensors: Sequence[Foreign], gs: Sequence[Foreign | None]
+    ) -> Sequence[Foreign]:
+        """Return the gradient by `jax.vjp`, in our convention for complex numbers."""
         outputs, back = self.jax.vjp(self._flat_outputs, *tensors)
         cotangents = [self.cotangent(y, g) for y, g in zip(outputs, gs, strict=True)]
         return [self.framework.numpy.conj(g) for g in back(cotangents)]
 
-    def cotangent(self, y: Foreign, g: np.ndarray | Foreign) -> object:
+    def cotangent(self, y: Foreign, g: Foreign | None) -> object:
         """Convert our cotangent of an output to what JAX expects."""
         numbers, dtype = self.framework.numpy, self.framework.numpy.result_type(y)
         if not numbers.issubdtype(dtype, numbers.inexact):
@@ -172,7 +167,3 @@ class JaxSubject(FrameworkSubject):
         found = self.jax.jvp(self._flat_outputs, tuple(self.tensors(values)), tuple(moved))[1]
         constant = self.jax.dtypes.float0
         return [None if t.dtype == constant else self.framework.array(t) for t in found]
-
-    def differentiable_gradient(self, gs: list[Foreign], *tensors: Foreign) -> Sequence[object]:
-        """Return the gradient as arrays that JAX can differentiate again."""
-        return self.run_backward(tensors, gs)

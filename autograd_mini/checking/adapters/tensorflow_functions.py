@@ -111,16 +111,10 @@ class TensorFlowSubject(FrameworkSubject):
         return super().arrays(outputs)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Arrays) -> list[object]:
-        """Compute the gradient with a tape."""
-        gs = [self.framework.tensor(g) for g in weights]
-        found = self.run_backward(self.tensors(values), gs)
-        return [None if g is None else self.framework.array(g) for g in found]
-
     def run_backward(
-        self, tensors: Sequence[Foreign], gs: Sequence[Foreign]
-    ) -> list[Foreign | None]:
-        """Record the function and differentiate; None for a leaf that no output depends on."""
+        self, tensors: Sequence[Foreign], gs: Sequence[Foreign | None]
+    ) -> Sequence[Foreign | None]:
+        """Record the function on a tape and differentiate."""
         with self.tf.GradientTape() as tape:
             for x in tensors:
                 tape.watch(x)

@@ -196,16 +196,13 @@ class TorchSubject(FrameworkSubject):
             return mapped(*tensors)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
-    def reverse(self, values: Arrays, weights: Sequence[np.ndarray | None]) -> list[object]:
-        """Compute the gradient with autograd."""
-        gs = [None if g is None else self.framework.tensor(g) for g in weights]
-        found = self.run_backward(self.tensors(values), gs, create_graph=False)
-        return [None if x is None else self.framework.array(x) for x in found]
-
     def run_backward(
-        self, tensors: Sequence[Foreign], gs: Sequence[Foreign | None], create_graph: bool
-    ) -> list[Foreign | None]:
-        """Record the function and differentiate; None for a leaf that no output depends on."""
+        self,
+        tensors: Sequence[Foreign],
+        gs: Sequence[Foreign | None],
+        create_graph: bool = False,
+    ) -> Sequence[Foreign | None]:
+        """Record the function and differentiate, so that this can be done again if asked for."""
         with self.torch.enable_grad():
             moved = [x if x.requires_grad else x.requires_grad_() for x in tensors]
             outputs = self.leaves(self.call_with_tensors(*moved))

@@ -14,7 +14,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -502,15 +502,8 @@ class LookedAt:
 
     def to_dict(self) -> dict[str, object]:
         """Return the facts as plain Python values."""
-        return {
-            "checked": self.checked,
-            "refused": self.refused,
-            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
-            "other_shapes": self.other_shapes,
-            "kept": dict(self.kept),
-            "order": list(self.order),
-            "any_values": self.any_values,
-        }
+        shapes = {name: list(shape) for name, shape in self.shapes.items()}
+        return {**asdict(self), "shapes": shapes, "order": list(self.order)}
 
 
 RULES = ("vjp", "jvp", "grad", "jac")
