@@ -585,10 +585,4 @@ class Coverage:
 
     def to_dict(self) -> dict[str, object]:
         """Return the coverage as plain Python values."""
-        return {
-            "entries": self.entries,
-            "projections": self.projections,
-            "sensitivity": self.sensitivity,
-            "norm": self.norm,
-            "complete": self.complete,
-        }
+        return asdict(self)

@@ -23,10 +23,7 @@ from .step_faults import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ...core.arrays import Array
-    from ...core.record import Record
     from ...core.tensor import Tensor
 
 Move = tuple[str, Kind, Callable[[Any], Any]]
@@ -119,23 +116,20 @@ def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
         array = np.asarray(array_of(x))
         named = "the cotangent" if place == len(rows) - 1 else name_of(x, formula)
         for how, kind, move in _array_mistakes(array.shape, array.dtype.kind == "c"):
-
-            def alter(
-                v: Tensor,
-                p: int,
-                g: np.ndarray,
-                gx: Array,
-                i: int = place,
-                m: Callable[..., object] = move,
-            ) -> np.ndarray:
-                xs = [array_of(a) for a in v._operands]
-                if i == len(xs):
-                    return apply_rules(v, m(g), xs)[p]
-                xs[i] = m(xs[i])
-                return apply_rules(v, g, xs)[p]
-
             text = f"{named} is {how} in the derivative of {vertex._primitive.name}, {where}"
+            alter = partial(_apply_rule_to_moved, place=place, move=move)
             yield Fault(kind, text, frozenset([step.edge]), alter)
+
+
+def _apply_rule_to_moved(
+    v: Vertex, p: int, g: Array, gx: Array, place: int, move: Callable[[Any], Array]
+) -> Array:
+    """Apply a rule with an operand rearranged, or the cotangent if the place is behind them."""
+    xs = [array_of(a) for a in v._operands]
+    if place == len(xs):
+        return apply_rules(v, move(g), xs)[p]
+    xs[place] = move(xs[place])
+    return apply_rules(v, g, xs)[p]
 
 
 def derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
@@ -244,17 +238,9 @@ def broadcast_sum_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault
             if int(np.prod(left)) != step.x.size:
                 continue
             for verb, reduce in (("summed", np.sum), ("averaged", np.mean)):
-
-                def alter(
-                    v: Vertex,
-                    p: int,
-                    g: object,
-                    gx: Array,
-                    a: tuple[int, ...] = axes,
-                    r: Callable[..., Array] = reduce,
-                ) -> Array:
-                    return r(apply_rules(v, g)[p], axis=a).reshape(gx.shape)
-
+                alter = lambda v, p, g, gx, a=axes, r=reduce: r(
+                    apply_rules(v, g)[p], axis=a
+                ).reshape(gx.shape)
                 over = f"axis {axes[0]}" if count == 1 else f"the axes {axes}"
                 text = f"{what} is {verb} over {over} of {raw}, the wrong axis, {where}"
                 if verb == "averaged":
@@ -270,13 +256,9 @@ def exchanged_part_faults(formula: Formula, step: BackwardStep) -> Iterator[Faul
     for i, j in combinations(range(min(len(step.g), MOST_PARTS)), 2):
         if np.shape(step.g[i]) != np.shape(step.g[j]):
             continue
-
-        def alter(
-            v: Record, position: int, g: Sequence[object], gx: np.ndarray, i: int = i, j: int = j
-        ) -> np.ndarray:
-            order = [j if k == i else i if k == j else k for k in range(len(g))]
-            return apply_rules(v, [g[k] for k in order])[position]
-
+        order = list(range(len(step.g)))
+        order[i], order[j] = j, i
+        alter = lambda v, p, g, gx, order=order: apply_rules(v, [g[k] for k in order])[p]
         text = (
             f"the gradients of the parts {i} and {j} are exchanged (swapped), by "
             f"{vertex._primitive.name}, in the gradient of {{name}} ({place_of(formula, vertex)})"

@@ -19,7 +19,6 @@ from ...core.tensor import Tensor
 from ..report import Kind
 from .array_faults import indexing_faults, operand_faults, reshape_faults
 from .formula import (
-    Alter,
     Edge,
     Formula,
     Vertex,
@@ -35,6 +34,7 @@ from .step_faults import (
     Fault,
     FaultTrial,
     alter_operand_cotangent,
+    apply_rules_with,
     array_of,
     factor_phrase,
     has_several_operands,
@@ -43,8 +43,6 @@ from .step_faults import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ...core.arrays import Array
 
 LoopFaultMaker = Callable[[FaultTrial, "Loop"], Iterator[Fault]]
@@ -132,12 +130,7 @@ def _overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         for step in reversed(order):
             mask = masks[step.vertex.serial]
             kept[step.vertex.serial], taken = mask & ~taken, taken | mask
-
-        def alter(
-            v: Vertex, p: int, g: Array, gx: Array, kept: Mapping[int, np.ndarray] = kept
-        ) -> np.ndarray:
-            return np.where(kept[v.serial], gx, 0)
-
+        alter = lambda v, p, g, gx, kept=kept: np.where(kept[v.serial], gx, 0)
         told = loop.describe(trial.formula)
         text = f"where parts overlap, {told}, they overwrite each other (= in place of +=)"
         text = f"{text} in the gradient of {{name}}: they are not summed"
@@ -150,12 +143,7 @@ def _repeated_rule_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
         rows = [list(make(trial.formula, step)) for step in loop.steps]
         for faults in zip(*rows, strict=False):
             alters = {next(iter(f.edges))[0]: f.alter for f in faults}
-
-            def alter(
-                v: Vertex, p: int, g: object, gx: Array, a: Mapping[int, Alter] = alters
-            ) -> Array:
-                return a[v.serial](v, p, g, gx)
-
+            alter = lambda v, p, g, gx, a=alters: a[v.serial](v, p, g, gx)
             text = f"{faults[0].text} (and in the other steps of the loop)"
             yield Fault(faults[0].kind, text, loop.edges, alter, faults[0].factor)
 
@@ -175,22 +163,9 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
             continue
         for said, values in _replacements(formula, used, count):
             alters = {step.vertex.serial: v for step, v in zip(loop.steps, values, strict=True)}
-
-            def alter(
-                v: Tensor,
-                p: int,
-                g: np.ndarray,
-                gx: np.ndarray,
-                a: Mapping[int, object] = alters,
-                i: int = place,
-            ) -> np.ndarray:
-                xs = [array_of(x) for x in v._operands]
-                new = array_of(a[v.serial])
-                if i == len(xs):
-                    return apply_rules(v, g, xs, new)[p]
-                xs[i] = new
-                return apply_rules(v, g, xs)[p]
-
+            alter = lambda v, p, g, gx, a=alters, i=place: apply_rules_with(
+                v, g, i, array_of(a[v.serial])
+            )[p]
             text = (
                 f"{said.format(name=name_of(used[-1], formula))} in the derivative of "
                 f"{loop.describe(formula)} in the gradient of {{name}}, at each step of the loop"

@@ -11,7 +11,7 @@ that a step costs two products.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -322,12 +322,7 @@ def paired_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
             if np.any(np.abs(factors - nice) > 1e-6) or np.any(np.abs(nice) > 2):
                 continue
             by_edge = {first.edge: nice[0], second.edge: nice[1]}
-
-            def alter(
-                v: Vertex, p: int, g: object, gx: Array, k: Mapping[Edge, float] = by_edge
-            ) -> Array:
-                return k[v.serial, p] * gx
-
+            alter = lambda v, p, g, gx, k=by_edge: k[v.serial, p] * gx
             a, b = (_path_text(trial.formula, step) for step in (first, second))
             text = (
                 f"in the gradient of {{name}}, what comes back through {a} counts {nice[0]:g} "
@@ -439,16 +434,18 @@ def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
         for other in _same_shape_values(formula, x):
             if name in ("matmul", "einsum") and place == step.position:
                 continue  # it is not used
-
-            def alter(
-                v: Tensor, p: int, g: np.ndarray, gx: Array, i: int = place, o: Tensor = other
-            ) -> Array:
-                xs = [array_of(o) if k == i else a for k, a in enumerate(values)]
-                y = array_of(o) if i == len(values) else None
-                return apply_rules(v, g, xs, y)[p]
-
+            alter = lambda v, p, g, gx, i=place, o=other: apply_rules_with(v, g, i, array_of(o))[p]
             said = f"{name_of(other, formula)} stands in the place of {name_of(x, formula)}"
             yield Fault(Kind.TERM, f"{said} in the derivative of {name}, {where}", edges, alter)
+
+
+def apply_rules_with(vertex: Vertex, g: object, place: int, value: object) -> list[Any]:
+    """Apply the rules with another value of one operand, or of the result, which is the last."""
+    xs = [array_of(x) for x in vertex._operands]
+    if place == len(xs):
+        return apply_rules(vertex, g, xs, value)
+    xs[place] = value
+    return apply_rules(vertex, g, xs)
 
 
 def array_of(x: object) -> Any:
