@@ -85,7 +85,7 @@ def locate_fault(subject: Recorded, options: Options) -> Blame | None:
             return None
         report = _check_operation(operation, options)
         checked += 1
-        if report.count(Verdict.WRONG) or _is_wrong_as_whole(report):
+        if report.count(Verdict.WRONG) or any(c.kind != Kind.DOMAIN for c in report.problems):
             return _fault_in(operation, report, checked)
         if report.count(Verdict.KINK):
             at_kinks.append(operation)
@@ -110,11 +110,6 @@ def _check_operation(operation: Operation, options: Options) -> Report:
     coverage = "full" if small else "projections"
     local = Options(seed=options.seed, coverage=coverage, progress=False)
     return examine(Recorded(apply_operation, None, Inputs(values, names)), local)
-
-
-def _is_wrong_as_whole(report: Report) -> bool:
-    """Is the report wrong beyond single entries, for a reason other than the point?"""
-    return any(cause.kind != "domain" for cause in report.problems)
 
 
 def _fault_in(operation: Operation, report: Report, checked: int) -> Blame:

@@ -167,15 +167,10 @@ def _cell_class(score: float) -> str:
     return "kink" if severity == SEVERITY[Verdict.KINK] else "open"
 
 
-def _cell_side(rows: int, columns: int) -> float:
-    """Return the side of a cell, in pixels, for a number of rows and columns."""
-    return float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
-
-
 def map_svg(picture: Map) -> str:
     """Draw a map."""
     rows, columns = picture.scores.shape
-    side = _cell_side(rows, columns)
+    side = float(min(LARGEST, np.floor(2 * min(WIDTH / columns, HEIGHT / rows)) / 2))
     width, height = columns * side, rows * side
     label = f"errors of {picture.title}, {rows} × {columns} cells"
     return (

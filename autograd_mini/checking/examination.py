@@ -302,7 +302,10 @@ class Examination:
             options.coverage == "full" or self.seconds <= AFFORDABLE
         )
         self.known = self.full or not subject.costly
-        self.given = subject.gradient(self.drawn) if self.known else self._unknown_gradient()
+        if self.known:
+            self.given = subject.gradient(self.drawn)
+        else:  # it would take too long to compute in full
+            self.given = [np.full(x.shape, np.nan) for x in subject.inputs.arrays]
         self.weighted = [y.size for y in self.outputs] != [1]
         scale = 1.0 if self.weighted else self.drawn[0].item()  # scalar: plain derivatives
         self.weights = [g / scale for g in self.drawn]
@@ -339,10 +342,6 @@ class Examination:
                 break
             subject.time_again(1)
         return calls * subject.seconds
-
-    def _unknown_gradient(self) -> Arrays:
-        """Return NaN for a gradient that would take too long to compute in full."""
-        return [np.full(x.shape, np.nan) for x in self.subject.inputs.arrays]
 
     def report(self, call: str) -> Report:
         """Run all stages of the check and return the report."""

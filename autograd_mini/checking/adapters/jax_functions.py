@@ -45,13 +45,9 @@ class Jax(Framework):
     def tensor(self, value: object, like: object = None) -> Foreign:
         """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
-        if like is None or not self.owns(like) or self._on_host(like):
+        if not self.owns(like) or like.devices() == self.numpy.zeros(()).devices():
             return made
         return self.jax.device_put(made, like.sharding)
-
-    def _on_host(self, tensor: Foreign) -> bool:
-        """Is an array on the default device?"""
-        return bool(tensor.devices() == self.numpy.zeros(()).devices())
 
     def wide(self, tensor: Foreign) -> Foreign:
         """Convert a floating-point array to double precision."""

@@ -130,7 +130,8 @@ class GradientTrial:
         except RuleError as error:
             return self._report_error(inputs, error.error)
         except Exception as error:
-            if _is_from_backward(error) and self._function_works(inputs):
+            recorded = not self.rules and _is_from_backward(error)
+            if recorded and self._call_function(inputs) is not None:  # only its gradient fails
                 return self._report_error(inputs, error)
             raise Refused(error) from error
         if report.problems and all(cause.kind == Kind.DOMAIN for cause in report.problems):
@@ -164,10 +165,6 @@ class GradientTrial:
                 return None
 
         return _is_certain(inputs, report, move, check, self.outputs, self.strict)
-
-    def _function_works(self, inputs: tuple[object, ...]) -> bool:
-        """Can a recorded function be called here, so that only its gradient fails?"""
-        return not self.rules and self._call_function(inputs) is not None
 
     def outputs(self, inputs: Arguments) -> Arrays | None:
         """Return the outputs; None if the function raises an error or is not finite."""
@@ -384,7 +381,9 @@ class HypothesisSearch:
         self.contract = contract_of(self.pattern.examples, self.outputs)
         wider = (shapes, values) != ("fixed", "similar")
         count = -(-max_examples // 2) if wider else max_examples
-        self._try_examples()
+        if not self.pattern.is_drawn:
+            with suppress(Refused):
+                self.fails(self.pattern.fill_arguments({}))
         self._look_in_rounds("fixed", count)
         if wider and (self.found is None or values == "any"):
             self.contract = ANY_VALUES if values == "any" else self.contract
@@ -413,12 +412,6 @@ class HypothesisSearch:
         if self.pattern.is_drawn:
             return None
         return self.trial.outputs(self.pattern.fill_arguments({**self.pattern.examples, **values}))
-
-    def _try_examples(self) -> None:
-        """Check the gradient at the examples."""
-        if not self.pattern.is_drawn:
-            with suppress(Refused):
-                self.fails(self.pattern.fill_arguments({}))
 
     def looked_at(self, values: str) -> LookedAt:
         """Describe which inputs were checked."""

@@ -22,7 +22,7 @@ from .patterns import Pattern
 from .step_faults import CHOOSING, BackwardStep, FaultTrial, array_of, sum_like
 
 if TYPE_CHECKING:
-    from ...core.arrays import Array
+    pass
 
 PAIRS = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "sum": "mean"}
 """Operations that are mistaken for each other."""
@@ -336,8 +336,8 @@ def other_branch(trial: FaultTrial) -> Pattern | None:
     for steps in _choices(trial):
         edges = frozenset(step.edge for step in steps)
         for said, alter in (
-            ("the other branch", _pass_where_not_chosen),
-            ("all branches", _pass_everything),
+            ("the other branch", lambda v, p, g, gx: sum_like(g, gx) - gx),
+            ("all branches", lambda v, p, g, gx: sum_like(g, gx)),
         ):
             if trial.formula.budget.is_spent:
                 return None
@@ -359,18 +359,6 @@ def _choices(trial: FaultTrial) -> Iterator[list[BackwardStep]]:
     yield from found.values()
     if len(found) > 1:
         yield [step for steps in found.values() for step in steps]
-
-
-def _pass_where_not_chosen(
-    vertex: Tensor, position: int, g: np.ndarray, gx: np.ndarray
-) -> np.ndarray:
-    """Give an operand the cotangent of the entries where it is not chosen."""
-    return sum_like(g, gx) - gx
-
-
-def _pass_everything(vertex: Tensor, position: int, g: np.ndarray, gx: np.ndarray) -> Array:
-    """Give an operand the whole cotangent."""
-    return sum_like(g, gx)
 
 
 def _name_choices(formula: Formula, steps: list[BackwardStep]) -> str:

@@ -69,14 +69,9 @@ def _array_cuts(shape: tuple[int, ...]) -> Iterator[Move]:
             (f"without the first one {along}, which is dropped", where > 0),
         ):
             yield text, Kind.TERM, partial(np.multiply, kept)
-        yield (
-            f"summed over axis {axis}, and the sum given to each", Kind.SUM,
-            partial(_sum_to_each, axis=axis),
-        )  # fmt: skip
-        yield (
-            f"without its mean {along}", Kind.TERM,
-            partial(_subtract_mean, axis=axis),
-        )  # fmt: skip
+        how = f"summed over axis {axis}, and the sum given to each"
+        yield how, Kind.SUM, partial(_sum_to_each, axis=axis)
+        yield f"without its mean {along}", Kind.TERM, partial(_subtract_mean, axis=axis)
     if len(shape) > 1 and shape[-1] == shape[-2] > 1:
         yield "cut to the lower triangle", Kind.TERM, np.tril
         yield "cut to the upper triangle", Kind.TERM, np.triu
@@ -102,7 +97,7 @@ def cotangent_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
         *_array_mistakes(step.x.shape, step.x.dtype.kind == "c"), *_array_cuts(step.x.shape),
     ):  # fmt: skip
         text = f"{what} is {how} in the gradient of {where}"
-        yield Fault(kind, text, frozenset([step.edge]), alter_operand_cotangent(move))
+        yield Fault(kind, text, step.edges, alter_operand_cotangent(move))
 
 
 def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
@@ -118,7 +113,7 @@ def operand_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
         for how, kind, move in _array_mistakes(array.shape, array.dtype.kind == "c"):
             text = f"{named} is {how} in the derivative of {vertex._primitive.name}, {where}"
             alter = partial(_apply_rule_to_moved, place=place, move=move)
-            yield Fault(kind, text, frozenset([step.edge]), alter)
+            yield Fault(kind, text, step.edges, alter)
 
 
 def _apply_rule_to_moved(
@@ -147,7 +142,7 @@ def derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
             f"{label} stands in the place of the derivative of {name} at u in the gradient of "
             f"{{name}} ({place_of(formula, vertex)})"
         )
-        yield Fault(Kind.TERM, text, frozenset([step.edge]), alter_result_cotangent(multiply_by(v)))
+        yield Fault(Kind.TERM, text, step.edges, alter_result_cotangent(multiply_by(v)))
 
 
 def reduction_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
@@ -166,7 +161,7 @@ def reduction_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     def cut(g: Array, kept: np.ndarray) -> np.ndarray:
         return spread(g) * kept
 
-    edges = frozenset([step.edge])
+    edges = step.edges
     extreme = "its mask is not applied: " if name in ("max", "min") else ""
     text = f"{extreme}each entry gets the whole cotangent {where}"
     yield Fault(Kind.TERM, text, edges, lambda v, p, g, gx: spread(g))
@@ -189,7 +184,7 @@ def indexing_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     if vertex._primitive.name != "getitem":
         return
     where = f"in the gradient of {{name}} ({place_of(formula, vertex)})"
-    edges = frozenset([step.edge])
+    edges = step.edges
     if step.g.shape == step.x.shape:
 
         def again(v: Tensor, p: int, g: np.ndarray, gx: np.ndarray) -> np.ndarray:
@@ -245,7 +240,7 @@ def broadcast_sum_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault
                 text = f"{what} is {verb} over {over} of {raw}, the wrong axis, {where}"
                 if verb == "averaged":
                     text = f"{what} is averaged where a sum is meant, {where}"
-                yield Fault(Kind.SUM, text, frozenset([step.edge]), alter)
+                yield Fault(Kind.SUM, text, step.edges, alter)
 
 
 def exchanged_part_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
@@ -263,14 +258,14 @@ def exchanged_part_faults(formula: Formula, step: BackwardStep) -> Iterator[Faul
             f"the gradients of the parts {i} and {j} are exchanged (swapped), by "
             f"{vertex._primitive.name}, in the gradient of {{name}} ({place_of(formula, vertex)})"
         )
-        yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
+        yield Fault(Kind.SWAPPED, text, step.edges, alter)
 
 
 def reshape_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which axes are not put back, or numbers are read in another order."""
     name = step.vertex._primitive.name
     where = f"in the gradient of {{name}} ({place_of(formula, step.vertex)})"
-    edges, shape = frozenset([step.edge]), step.x.shape
+    edges, shape = step.edges, step.x.shape
     if name in ("transpose", "swapaxes", "moveaxis", "permute_dims"):
         text = f"what comes back through {name} is not transposed back, only reshaped, {where}"
         yield Fault(

@@ -124,7 +124,8 @@ def nonlinear_cause(evidence: Evidence) -> Shared | None:
     if first is None or other is None or both is None:
         return None
     off = [a - 0.5 * b - c for a, b, c in zip(first, other, both, strict=True)]
-    sizes = [_largest_finite(np.abs(a) + np.abs(b)) for a, b in zip(first, other, strict=True)]
+    sums = [np.abs(a) + np.abs(b) for a, b in zip(first, other, strict=True)]
+    sizes = [np.max(s, where=np.isfinite(s), initial=0.0) for s in sums]
     wrong = evidence.wrong
     found = [i for i in evidence.suspects() if np.any(np.abs(off[i][wrong[i]]) > CURVED * sizes[i])]
     if not found:
@@ -145,11 +146,6 @@ def _constant_text(nothing: list[np.ndarray], found: list[int]) -> str:
     """Write the number that is added to each entry, if it is the same for all."""
     values = np.concatenate([nothing[i].ravel() for i in found])
     return f", {values[0]:.4g}" if np.ptp(values) <= 1e-9 * abs(values[0]) else ""
-
-
-def _largest_finite(values: np.ndarray) -> float:
-    """Return the largest finite value; 0 if there is none."""
-    return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
 def conjugated_cause(evidence: Evidence) -> Shared | None:

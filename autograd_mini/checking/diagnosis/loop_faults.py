@@ -120,7 +120,9 @@ def _skipped_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
 
 def _overwriting_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     """Yield faults in which overlapping parts overwrite each other instead of adding up."""
-    if loop.steps[0].vertex._primitive.name != "getitem" or not _is_additive(loop):
+    if loop.steps[0].vertex._primitive.name != "getitem":
+        return
+    if any(step.x is not loop.steps[0].x for step in loop.steps):  # one depends on another
         return
     masks = {}
     for step in loop.steps:
@@ -158,7 +160,7 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
     for place in range(len(first.vertex._operands) + 1):
         if place == first.position and by_linear:
             continue
-        used = [_operand_at(step, place) for step in loop.steps]
+        used = [(*step.vertex._operands, step.vertex)[place] for step in loop.steps]
         if np.ndim(array_of(used[-1])) == 0 and first.x.ndim:
             continue
         for said, values in _replacements(formula, used, count):
@@ -171,12 +173,6 @@ def other_turn_faults(trial: FaultTrial, loop: Loop) -> Iterator[Fault]:
                 f"{loop.describe(formula)} in the gradient of {{name}}, at each step of the loop"
             )
             yield Fault(Kind.TERM, text, loop.edges, alter)
-
-
-def _operand_at(step: BackwardStep, place: int) -> object:
-    """Return an operand of a step, or its result."""
-    operands = step.vertex._operands
-    return operands[place] if place < len(operands) else step.vertex
 
 
 def _replacements(
@@ -209,11 +205,6 @@ def _replacements(
             yield f"{other} stands in the place of {{name}}", vertices
         if len(vertices) == count + 1:
             yield f"{other} stands in the place of {{name}}", vertices[1:]
-
-
-def _is_additive(loop: Loop) -> bool:
-    """Do all steps of a loop pass back to the same value, so that none depends on another?"""
-    return len({id(step.x) for step in loop.steps}) == 1
 
 
 LOOP_MAKERS: tuple[LoopFaultMaker, ...] = (
@@ -349,11 +340,8 @@ def _missing_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
     what, where = _segment_words(formula, segment)
     yield Kind.TERM, f"{what} is missing {where}: it is not applied", lambda g: g
     twice = f"{what} is applied twice {where}"
-    yield (
-        Kind.TERM,
-        twice,
-        lambda g: _pull_back_through(formula, segment, _pull_back_through(formula, segment, g)),
-    )
+    back = partial(_pull_back_through, formula, segment)
+    yield Kind.TERM, twice, lambda g: back(back(g))
 
 
 def _replaced_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
@@ -397,10 +385,7 @@ def _coupled_derivatives(formula: Formula, segment: Segment) -> Iterator[Rule]:
     yield Kind.TERM, text, multiply_by(y)
     for axis in range(y.ndim):
         text = f"{what} has its sum over axis {axis}, the wrong axis, {where}"
-        yield (
-            Kind.TERM, text,
-            partial(_softmax_vjp, y=y, axis=axis),
-        )  # fmt: skip
+        yield Kind.TERM, text, partial(_softmax_vjp, y=y, axis=axis)
     if y.ndim > 1:
         text = f"{what} has its sum over all axes, the wrong ones, {where}"
         yield Kind.TERM, text, partial(_softmax_vjp, y=y, axis=None)

@@ -272,7 +272,7 @@ def _rearrangements(shape: tuple[int, ...], is_complex: bool) -> Iterator[Move]:
         yield from _axis_orders(shape, last)
     if last > 1 and not is_complex:
         how = "written column by column, where rows are meant"
-        yield _whole_pattern(Kind.TRANSPOSED, how), _write_by_columns
+        yield _whole_pattern(Kind.TRANSPOSED, how), lambda x: x.ravel().reshape(x.shape, order="F")
     for axis in range(last):
         along = f" along axis {axis}" if last > 1 else ""
         yield _whole_pattern(Kind.MOVED, f"reversed{along}"), partial(np.flip, axis=axis)
@@ -303,11 +303,6 @@ def _axis_orders(shape: tuple[int, ...], last: int) -> Iterator[Move]:
 def _reorder_axes(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Put axes in another order, and keep the shape."""
     return x.transpose(axes).reshape(x.shape)
-
-
-def _write_by_columns(x: np.ndarray) -> np.ndarray:
-    """Write numbers by columns that were read by rows."""
-    return x.ravel().reshape(x.shape, order="F")
 
 
 def _shifts(length: int) -> Iterator[int]:

@@ -60,6 +60,11 @@ class BackwardStep:
         """The edge of the graph: operation and operand."""
         return self.vertex.serial, self.position
 
+    @property
+    def edges(self) -> frozenset[Edge]:
+        """The same, as the edges of a fault."""
+        return frozenset([self.edge])
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -293,7 +298,7 @@ def factor_fault(trial: FaultTrial, factor: float, step: BackwardStep) -> Fault:
     def alter(vertex: Tensor, position: int, g: Array, gx: Array) -> np.ndarray:
         return factor * gx if factor else np.zeros_like(gx)
 
-    path, edges = _path_text(trial.formula, step), frozenset([step.edge])
+    path, edges = _path_text(trial.formula, step), step.edges
     if factor == 0:
         text = f"the gradient of {{name}} lacks the path through {path}: it is treated as constant"
         return Fault(Kind.TERM, text, edges, alter, factor)
@@ -379,21 +384,12 @@ def missing_derivative_faults(formula: Formula, step: BackwardStep) -> Iterator[
     else:
         what = f"the derivative of {name}"
     text = f"the gradient of {{name}} is as if {what} were missing {where}: it is not applied"
-
-    def pass_on(vertex: Tensor, position: int, g: np.ndarray, gx: Array) -> Array:
-        return sum_like(g, gx)
-
-    def again(vertex: Tensor, position: int, g: np.ndarray, gx: Array) -> Array:
-        return apply_rules(vertex, gx)[position]
-
-    yield Fault(Kind.TERM, text, frozenset([step.edge]), pass_on)
+    yield Fault(Kind.TERM, text, step.edges, lambda v, p, g, gx: sum_like(g, gx))
     twice = f"the gradient of {{name}} is as if {what} were applied twice {where}"
-    yield Fault(Kind.TERM, twice, frozenset([step.edge]), again)
+    yield Fault(Kind.TERM, twice, step.edges, lambda v, p, g, gx: apply_rules(v, gx)[p])
     if name in CHOOSING:
         swapped = f"the gradient of {{name}} is as if the branches of {name} were swapped {where}"
-        yield Fault(
-            Kind.TERM, swapped, frozenset([step.edge]), lambda v, p, g, gx: sum_like(g, gx) - gx
-        )
+        yield Fault(Kind.TERM, swapped, step.edges, lambda v, p, g, gx: sum_like(g, gx) - gx)
 
 
 def sum_like(g: np.ndarray, gx: Array) -> Array:
@@ -412,7 +408,7 @@ def _is_factor(step: BackwardStep) -> bool:
 
 def wrong_value_faults(formula: Formula, step: BackwardStep) -> Iterator[Fault]:
     """Yield faults in which a derivative is taken at another value of the formula."""
-    vertex, edges = step.vertex, frozenset([step.edge])
+    vertex, edges = step.vertex, step.edges
     if type(vertex._operands) is not tuple or vertex._primitive.multiple:
         return
     name = vertex._primitive.name
@@ -475,7 +471,7 @@ def exchanged_operand_faults(formula: Formula, step: BackwardStep) -> Iterator[F
         f"the gradients of {a} and {b} are exchanged in {{name}}'s at {place_of(formula, vertex)}"
     )
     if isinstance(vertex._primitive.vjp, tuple) and all(vertex._primitive.vjp):
-        yield Fault(Kind.SWAPPED, text, frozenset([step.edge]), alter)
+        yield Fault(Kind.SWAPPED, text, step.edges, alter)
 
 
 def value_factor_faults(trial: FaultTrial) -> Iterator[Fault]:
@@ -574,9 +570,7 @@ def _value_factor_fault(formula: Formula, step: BackwardStep, other: Tensor, pow
     )
     with np.errstate(all="ignore"):
         value = _broadcast_value(other._value, step.x.shape) ** power
-    return Fault(
-        Kind.TERM, text, frozenset([step.edge]), alter_operand_cotangent(multiply_by(value))
-    )
+    return Fault(Kind.TERM, text, step.edges, alter_operand_cotangent(multiply_by(value)))
 
 
 def _replaced_factor_fault(
@@ -596,7 +590,7 @@ def _replaced_factor_fault(
     def alter(v: Tensor, position: int, g: np.ndarray, gx: np.ndarray) -> Array:
         return sum_like(g * factor, gx)
 
-    return Fault(Kind.TERM, text, frozenset([step.edge]), alter)
+    return Fault(Kind.TERM, text, step.edges, alter)
 
 
 def _power_text(name: str, power: float) -> str:

@@ -218,12 +218,11 @@ def find_candidates(state: LayerState) -> list[Parameter]:
         if _is_parameter(place.value) and not isinstance(place.owner, (*FUNCTIONS, CellType)):
             is_array = isinstance(place.value, np.ndarray)
             groups.setdefault(id(place.value) if is_array else id(place), []).append(place)
-    return [Parameter(_best_name(places), tuple(places)) for places in groups.values()]
-
-
-def _best_name(places: list[StatePlace]) -> str:
-    """Return the shortest name of a parameter; names are preferred to indices."""
-    return min((write_place(p) for p in places), key=lambda n: ("[" in n, len(n)))
+    shortest = lambda name: ("[" in name, len(name))  # names are preferred to indices
+    return [
+        Parameter(min(map(write_place, places), key=shortest), tuple(places))
+        for places in groups.values()
+    ]
 
 
 def write_place(place: StatePlace) -> str:

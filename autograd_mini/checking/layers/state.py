@@ -101,18 +101,14 @@ def children(owner: object, path: str) -> Iterator[StatePlace]:
         yield StatePlace(path, owner, "__self__", owner.__self__)
     elif isinstance(owner, FunctionType):
         for name in ("__closure__", "__defaults__", "__kwdefaults__"):
-            for value in _children_of_function(getattr(owner, name)):
+            held = getattr(owner, name) or ()
+            for value in held.values() if isinstance(held, dict) else held:
                 yield StatePlace(f"{path}.{name}", owner, name, value)
     elif isinstance(owner, CellType) and (value := _cell_value(owner)) is not EMPTY:
         yield StatePlace(path, owner, "cell_contents", value)
     if not isinstance(owner, (*FUNCTIONS, CellType, np.ndarray)):
         for name, value in attributes(owner).items():
             yield StatePlace(f"{path}.{name}" if path else name, owner, name, value)
-
-
-def _children_of_function(held: dict[str, object] | tuple[object, ...] | None) -> Iterator[object]:
-    """Yield the variables of a closure, or the default values of arguments."""
-    yield from held.values() if isinstance(held, dict) else held or ()
 
 
 def _cell_value(cell: CellType) -> object:

@@ -225,7 +225,10 @@ def _tied_directions(group: Sequence[EntryPlace], ties: Ties) -> Iterator[tuple[
 def cause_of(probe: Probe, group: Sequence[EntryPlace], found: SlopeRefinement) -> Cause:
     """Describe values that do not add up."""
     names = probe.subject.inputs.names
-    entries = [f"{names[p]}{list(_entry_index(probe, p, flat))}" for p, flat in group[:NAMED]]
+    indices = [np.unravel_index(flat, probe.point[p].shape) for p, flat in group[:NAMED]]
+    entries = [
+        f"{names[p]}{list(map(int, at))}" for (p, _), at in zip(group, indices, strict=False)
+    ]
     listed = ", ".join(entries) + (" …" if len(group) > NAMED else "")
     e = found.estimate
     slope = f"{e.value:.6g}" if e.sides is None else f"{e.sides[0]:.6g} to {e.sides[1]:.6g}"
@@ -235,11 +238,6 @@ def cause_of(probe: Probe, group: Sequence[EntryPlace], found: SlopeRefinement) 
         f"give {found.given:.6g}; let one of them have the whole gradient, or each a share"
     )
     return Cause(Kind.TIE, text, one)
-
-
-def _entry_index(probe: Probe, position: int, flat: int) -> tuple[int, ...]:
-    """Return the index of an entry."""
-    return tuple(map(int, np.unravel_index(flat, probe.point[position].shape)))
 
 
 class Ties:
