@@ -75,6 +75,10 @@ class Framework:
         """Did the function write into a tensor, in a way that its array does not show?"""
         return False
 
+    def foreign_unit(self, tensor: Foreign) -> float:
+        """Return the rounding unit of a tensor whose dtype NumPy lacks; 0 for any other."""
+        raise NotImplementedError
+
     def function(self, f: Function) -> Function:
         """Return the callable form of a function."""
         return f
@@ -173,6 +177,8 @@ class FrameworkSubject(Subject):
     def arrays(self, outputs: object) -> Arrays:
         """Return the leaves of a result as arrays; other values stay unchanged."""
         framework, leaves = self.framework, self.leaves(outputs)
+        units = [framework.foreign_unit(y) for y in leaves if framework.owns(y)]
+        self.coarsest = max([self.coarsest, *units])
         return [framework.array(y) if framework.owns(y) else y for y in leaves]
 
     def call_for_values(self, tensors: list[Foreign]) -> object:

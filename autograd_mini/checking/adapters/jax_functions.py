@@ -42,6 +42,11 @@ class Jax(Framework):
         numbers = self.numpy
         return bool(numbers.issubdtype(dtype, numbers.floating)) and np.dtype(dtype).kind == "V"
 
+    def foreign_unit(self, tensor: Foreign) -> float:
+        """Return the rounding unit of an array whose dtype NumPy lacks; 0 for any other."""
+        short = self.is_short(tensor.dtype)
+        return float(self.numpy.finfo(tensor.dtype).eps) if short else 0.0
+
     def tensor(self, value: object, like: object = None) -> Foreign:
         """Copy a NumPy array to JAX. JAX may read it after NumPy has overwritten the original."""
         made = self.numpy.array(np.array(value))
@@ -127,13 +132,6 @@ class JaxSubject(FrameworkSubject):
     def _flat_outputs(self, *tensors: object) -> list[object]:
         """Call the function and return the leaves of its result."""
         return self.leaves(self.call_with_tensors(*tensors))
-
-    def arrays(self, outputs: object) -> Arrays:
-        """Return the leaves of a result as arrays."""
-        for y in self.leaves(outputs):
-            if self.framework.owns(y) and self.framework.is_short(y.dtype):
-                self.coarsest = max(self.coarsest, float(self.framework.numpy.finfo(y.dtype).eps))
-        return super().arrays(outputs)
 
     def call_batched(self, tensors: list[Foreign], position: int) -> object:
         """Call the function with `jax.vmap`."""

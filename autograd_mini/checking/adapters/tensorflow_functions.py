@@ -37,6 +37,11 @@ class TensorFlow(Framework):
         """Is this a floating-point dtype that NumPy lacks?"""
         return bool(dtype.is_floating) and np.dtype(dtype.as_numpy_dtype).kind == "V"
 
+    def foreign_unit(self, tensor: Foreign) -> float:
+        """Return the rounding unit of a tensor whose dtype NumPy lacks; 0 for any other."""
+        dtype = tensor.dtype
+        return rounding_unit(dtype.as_numpy_dtype) if self.is_short(dtype) else 0.0
+
     def _is_variable(self, value: object) -> bool:
         """Is a value a variable?"""
         return isinstance(value, self.tf.Variable)
@@ -102,13 +107,6 @@ class TensorFlowSubject(FrameworkSubject):
                 self._variables[key] = tensor
             found.append(tensor)
         return found
-
-    def arrays(self, outputs: object) -> Arrays:
-        """Return the leaves of a result as arrays."""
-        for y in self.leaves(outputs):
-            if self.framework.owns(y) and self.framework.is_short(y.dtype):
-                self.coarsest = max(self.coarsest, rounding_unit(y.dtype.as_numpy_dtype))
-        return super().arrays(outputs)
 
     # ── reverse ───────────────────────────────────────────────────────────────────────────────
     def run_backward(

@@ -35,14 +35,18 @@ class Torch(Framework):
         torch, plain = self.torch, tensor.detach()
         plain = plain.to_dense() if plain.layout is not torch.strided else plain
         plain = plain.cpu().resolve_conj().resolve_neg()
-        if plain.is_floating_point() and plain.dtype not in self._numpy_dtypes():
-            plain = plain.float()
+        plain = plain.float() if self._is_short(plain) else plain
         found: np.ndarray = plain.numpy()
         return found
 
-    def _numpy_dtypes(self) -> tuple[object, ...]:
-        """Return the floating-point dtypes that NumPy also has."""
-        return self.torch.float16, self.torch.float32, self.torch.float64
+    def _is_short(self, tensor: Foreign) -> bool:
+        """Does a tensor have a floating-point dtype that NumPy lacks?"""
+        known = (self.torch.float16, self.torch.float32, self.torch.float64)
+        return bool(tensor.is_floating_point()) and tensor.dtype not in known
+
+    def foreign_unit(self, tensor: Foreign) -> float:
+        """Return the rounding unit of a tensor whose dtype NumPy lacks; 0 for any other."""
+        return float(self.torch.finfo(tensor.dtype).eps) if self._is_short(tensor) else 0.0
 
     def tensor(self, value: object, like: object = None) -> Foreign:
         """Convert an array to a tensor; on the CPU they share memory, so in-place writes show."""
@@ -168,15 +172,6 @@ class TorchSubject(FrameworkSubject):
                 return self.call_with_tensors(*[x.requires_grad_() for x in tensors])
         with self.torch.no_grad():
             return self.call_with_tensors(*tensors)
-
-    def arrays(self, outputs: object) -> Arrays:
-        """Return the leaves of a result as arrays."""
-        for y in self.leaves(outputs):
-            if self.framework.owns(y) and y.is_floating_point():
-                known = y.dtype in self.framework._numpy_dtypes()
-                unit = 0.0 if known else float(self.torch.finfo(y.dtype).eps)
-                self.coarsest = max(self.coarsest, unit)
-        return super().arrays(outputs)
 
     def try_run(self) -> int:
         """Return how much runs; a function that fails without a graph is recorded."""
