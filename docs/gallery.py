@@ -257,12 +257,13 @@ ENTRIES: Final = (
     ),
     Entry(
         "Formats",
-        "An HTML page to look around in, PNG, DOT, Mermaid, JSON and that of Model Explorer; a PDF "
-        "needs Graphviz.",
+        "An HTML page to look around in, PNG, DOT, TikZ for LaTeX, Mermaid, JSON and that of Model "
+        "Explorer; `.pdf`, and `.gif` of steps, need `pip install 'autograd-mini[pictures]'`.",
         """
         viz.render(loss, "page.html")
         viz.render(small, "small.png")
         viz.render(small, "small.dot")
+        viz.render(small, "small.tex")
         viz.render(small, "small.mmd")
         viz.render(small, "small.json")
         viz.render(small, "small_explorer.json", format="model-explorer")

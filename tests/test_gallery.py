@@ -42,13 +42,13 @@ def test_the_page_is_what_its_program_writes() -> None:
         [f'view="{name}"' for name in VIEWS if name != "neurons"],  # models are drawn so by default
         [f'"{name}"' for name in OVERLAYS],
         [f'"{name}"' for name in THEMES],
-        [".svg", ".png", ".dot", ".html", ".mmd", ".json", '"model-explorer"'],
+        [".svg", ".png", ".dot", ".tex", ".html", ".mmd", ".json", '"model-explorer"'],
     ],
 )
 def test_it_names_everything_that_there_is(names: list[str]) -> None:
     page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     assert [name for name in names if name not in page] == []
-    assert len(FORMATS) == 8
+    assert len(FORMATS) == 9
 
 
 @pytest.mark.slow

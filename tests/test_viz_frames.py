@@ -201,8 +201,8 @@ def test_wrong_arguments_are_explained(tmp_path):
     with pytest.raises(viz.PictureError, match="most=1"):
         viz.frames(loss, most=1)
     series = viz.frames(loss)
-    with pytest.raises(viz.PictureError, match="expected .svg"):
-        series.animation(tmp_path / "a.gif")
+    with pytest.raises(viz.PictureError, match="expected one of .svg, .gif, .apng, .png"):
+        series.animation(tmp_path / "a.mp4")
     with pytest.raises(viz.PictureError, match="seconds=0"):
         series.animation(seconds=0)
     with pytest.raises(viz.PictureError, match="no directory"):

@@ -24,6 +24,7 @@ from .graphs.graph_views import COLLECTORS, GraphView, compiled_picture, graph_p
 from .graphs.operations import Facts, view_facts
 from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
+from .output.conversion import EXTRA, can_convert, convert_to_pdf, convert_to_pngs
 from .output.dot import make_digraph
 from .output.layout import Engine, lay_out, missing_characters, place_in_rows
 from .output.svg import finish_svg
@@ -31,6 +32,7 @@ from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
 from .style import THEMES, Theme, apply_theme
+from .texts import describe_picture
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
@@ -113,6 +115,7 @@ class Drawing:
         self._facts = facts
         self._dot: str | None = None
         self._svg: str | None = None
+        self._drawn: bytes | None = None
 
     @property
     def dot(self) -> str:
@@ -125,41 +128,64 @@ class Drawing:
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
-            drawn = self._draw_file("svg")
-            self._svg = finish_svg(drawn, self.picture, self.dot, follows=self.theme == "auto")
+            self._svg = self._finish_svg(follows=self.theme == "auto")
         return self._svg
+
+    def _finish_svg(self, *, follows: bool) -> str:
+        """Return the SVG text; `follows` says whether it turns dark on a dark page."""
+        if self._drawn is None:
+            self._drawn = self._draw_file("svg")
+        return finish_svg(self._drawn, self.picture, self.dot, follows=follows)
 
     @property
     def png(self) -> bytes:
-        """The PNG file, on white. Warns of characters that its fonts do not have."""
+        """The PNG file, on white.
+
+        Characters that the layout program's fonts lack are drawn by Typst with those of the
+        machine. Without Typst a warning names them.
+        """
         lacking = missing_characters(self.picture.texts())
-        if lacking and self.engine == "graphviz-pure":
-            warnings.warn(
-                f"the fonts of the PNG lack {' '.join(lacking)}, drawn as empty boxes; save as "
-                ".svg, which has no such limit, or use engine='dot'",
-                UserWarning,
-                stacklevel=2,
-            )
+        if not lacking or self.engine != "graphviz-pure":
+            return self._draw_file("png")
+        if can_convert():
+            return next(convert_to_pngs([self._finish_svg(follows=False)], "a PNG"))
+        warnings.warn(
+            f"the fonts of the PNG lack {' '.join(lacking)}, drawn as empty boxes; save as .svg, "
+            f"or install what draws them: {EXTRA}",
+            UserWarning,
+            stacklevel=2,
+        )
         return self._draw_file("png")
 
     @property
     def pdf(self) -> bytes:
-        """The PDF file, which the system's Graphviz draws.
+        """The PDF file: the SVG of the theme, on the ground of its page, with its letters as text.
+
+        `engine="dot"` lets the system's Graphviz draw it.
 
         Raises:
-            LayoutError: if there is no `dot`; the message says how to install it.
+            LayoutError: if Typst is not installed; the message says how to install it.
         """
-        return self._draw_file("pdf", "dot")
+        if self.engine == "dot":
+            return self._draw_file("pdf")
+        svg = self._finish_svg(follows=False)
+        return convert_to_pdf(svg, self.picture.title, describe_picture(self.picture))
 
-    def _draw_file(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
+    @property
+    def tikz(self) -> str:
+        """The LaTeX text of a standalone picture. Warns of characters that need LuaLaTeX."""
+        from .output.tikz import write_tikz
+
+        return write_tikz(self._finish_svg(follows=False), self.picture)
+
+    def _draw_file(self, kind: Literal["svg", "png", "pdf"]) -> bytes:
         """Return the file; if its layout takes too long, lay the boxes out in plain rows."""
-        engine = engine or self.engine
         try:
-            return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
+            return lay_out(self.dot, kind, placed=self.picture.placed, engine=self.engine)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
         source = apply_theme(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
-        return lay_out(source, kind, placed=True, engine=engine)
+        return lay_out(source, kind, placed=True, engine=self.engine)
 
     @property
     def mermaid(self) -> str:
@@ -212,6 +238,7 @@ WRITERS: Final[dict[str, Callable[[Drawing], str | bytes]]] = {
     "svg": lambda drawing: drawing.svg,
     "png": lambda drawing: drawing.png,
     "pdf": lambda drawing: drawing.pdf,
+    "tikz": lambda drawing: drawing.tikz,
     "dot": lambda drawing: drawing.dot,
     "mermaid": lambda drawing: drawing.mermaid,
     "json": lambda drawing: drawing.json,

@@ -13,12 +13,15 @@ FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "png": (".png",),
     "dot": (".dot", ".gv"),
     "pdf": (".pdf",),
+    "tikz": (".tikz", ".tex"),
     "mermaid": (".mmd",),
     "json": (".json",),
     "html": (".html",),
     "model-explorer": (),
 }
 """Format → suffixes. Model Explorer's JSON has none: ask for it with `format="model-explorer"`."""
+MOVING: Final = (".gif", ".apng")
+"""Suffixes of moving pictures, which `Frames.animation` writes."""
 SUFFIXES: Final = {suffix: name for name, found in FORMATS.items() for suffix in found}
 
 
@@ -35,6 +38,12 @@ def check_path(path: str | os.PathLike[str], format: str | None = None) -> tuple
         )
     target = Path(path)
     found = SUFFIXES.get(target.suffix.lower()) if format is None else format
+    moving = target.suffix.lower() if format is None else f".{format}".lower()
+    if moving in MOVING:
+        raise PictureError(
+            f"cannot draw {str(target)!r}: a {moving} moves, and one picture stands still; write "
+            f"viz.frames(subject).animation({str(target)!r}), or save as .png"
+        )
     if found is None:
         raise PictureError(
             f"cannot draw {str(target)!r}: the suffix {target.suffix!r} names no format; "

@@ -19,20 +19,20 @@ def render(
 ) -> Path:
     """Draw a subject into a file, and return its path.
 
-    The suffix names the format: .svg, .png, .pdf, .dot or .gv, .mmd (Mermaid), .json or .html (a
-    page to look around in). The file is written whole or not at all.
+    The suffix names the format: .svg, .png, .pdf, .tikz or .tex (for LaTeX), .dot or .gv, .mmd
+    (Mermaid), .json or .html (a page to look around in). The file is written whole or not at all.
 
     Args:
         subject: what `draw` takes.
         path: of the file.
-        format: "svg", "png", "pdf", "dot", "mermaid", "json", "html" or "model-explorer", where
-            the suffix does not say it.
+        format: "svg", "png", "pdf", "tikz", "dot", "mermaid", "json", "html" or "model-explorer",
+            where the suffix does not say it.
         options: those of `draw`; for a page those of `page`.
 
     Raises:
         PictureError: for another format, a directory that does not exist, or a subject that cannot
             be drawn.
-        LayoutError: if the layout program is missing or fails.
+        LayoutError: if a program that the format needs is missing or fails.
         OSError: if the file cannot be written.
     """
     target, kind = check_path(path, format)

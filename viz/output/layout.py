@@ -259,9 +259,8 @@ def find_program(engine: Engine) -> str:
         found = shutil.which("dot")
         if found is None:
             raise LayoutError(
-                "a PDF and engine='dot' need Graphviz, and there is no `dot` on the PATH; "
-                "install it (apt install graphviz, brew install graphviz), or save as "
-                ".svg without engine="
+                "engine='dot' needs Graphviz, and there is no `dot` on the PATH; install it (apt "
+                "install graphviz, brew install graphviz), or leave engine= out"
             )
         return found
     name = "graphviz-pure" + (".exe" if os.name == "nt" else "")

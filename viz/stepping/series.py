@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from autograd_mini.files import write_file
 
@@ -17,6 +17,7 @@ from ..graphs.builder import default_title
 from ..graphs.operations import OperationsView
 from ..graphs.outline import Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
+from ..output.conversion import convert_to_pngs
 from ..output.layout import Engine
 from ..picture import Direction, Picture
 from .captions import Step, join_steps
@@ -24,7 +25,19 @@ from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
 
+if TYPE_CHECKING:
+    from ..output.moving_images import MovingFormat
+
 MOST_FRAMES = 60
+LONGEST_STAY: Final = 600
+"""A frame stays less than so many seconds."""
+MOVING_SUFFIXES: Final[dict[str, Literal["svg", "gif", "apng"]]] = {
+    ".svg": "svg",
+    ".gif": "gif",
+    ".apng": "apng",
+    ".png": "apng",
+}
+"""Suffix of an animation → its format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +101,24 @@ class Frames:
     def __iter__(self) -> Iterator[Frame]:
         return (self[place] for place in range(len(self)))
 
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
+    def save(
+        self, directory: str | os.PathLike[str], *, format: Literal["svg", "png"] = "svg"
+    ) -> list[Path]:
         """Write the frames as `frame_001.svg`, `frame_002.svg`…; return the paths.
 
         The directory is made if it is missing. Each file is written whole or not at all.
 
+        Args:
+            directory: where to write.
+            format: "svg", or "png" on white, all of one size.
+
         Raises:
-            PictureError: if there is a file in its place.
+            PictureError: if there is a file in its place, or for another format.
+            LayoutError: for PNG, if Typst is not installed.
         """
         target = Path(directory)
+        if format not in ("svg", "png"):
+            raise PictureError(f"format={format!r} is not known; expected 'svg' or 'png'")
         if target.exists() and not target.is_dir():
             raise PictureError(
                 f"cannot save frames in {str(target)!r}: it is a file; expected a directory. "
@@ -104,40 +126,60 @@ class Frames:
             )
         target.mkdir(parents=True, exist_ok=True)
         paths = []
-        for place, one in enumerate(self, start=1):
-            path = target / f"frame_{place:03}.svg"
-            write_file(path, one.svg)
+        files: Iterator[str | bytes]
+        files = (one.svg for one in self) if format == "svg" else self._pngs("a PNG")
+        for place, content in enumerate(files, start=1):
+            path = target / f"frame_{place:03}.{format}"
+            write_file(path, content)
             paths.append(path)
         return paths
+
+    def _pngs(self, what: str, most: float | None = None) -> Iterator[bytes]:
+        """Yield the frames as PNG files on white; `most` bounds the pixels of a side."""
+        return convert_to_pngs([one.svg for one in self], what, most=most)
 
     def animation(
         self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS_PER_FRAME
     ) -> str:
-        """Return one SVG that plays the frames, and write it to a path if there is one.
+        """Return one SVG that plays the frames, and write a file if there is a path.
 
-        Readers whose system asks for less motion see the last frame.
+        Readers of the SVG whose system asks for less motion see the last frame.
 
         Args:
-            path: a file with the suffix .svg.
+            path: a file with the suffix .svg; .gif, which Word and PowerPoint play; or .apng or
+                .png, a PNG that moves, with all colours, for browsers. The last three need
+                `pip install 'autograd-mini[pictures]'`, have a white ground, and at most 1920
+                pixels on a side.
             seconds: how long each frame stays.
 
         Raises:
             PictureError: for another suffix, a missing directory, or a time that is not positive.
+            LayoutError: for a GIF or PNG, if Typst or Pillow is not installed.
         """
-        if not seconds > 0:
-            raise PictureError(f"seconds={seconds!r} is too short; expected more than 0 per frame")
+        if not 0 < seconds < LONGEST_STAY:
+            raise PictureError(
+                f"seconds={seconds!r} per frame; expected more than 0, and less than {LONGEST_STAY}"
+            )
         text = animate(self.film, seconds)
         if path is not None:
             target = Path(path)
-            if target.suffix.lower() != ".svg":
+            if target.suffix.lower() not in MOVING_SUFFIXES:
                 raise PictureError(
-                    f"an animation is an SVG; {str(target)!r} has the suffix {target.suffix!r}, "
-                    "expected .svg"
+                    f"an animation is an SVG, a GIF or a PNG; {str(target)!r} has the suffix "
+                    f"{target.suffix!r}, expected one of {', '.join(MOVING_SUFFIXES)}"
                 )
             if not target.parent.is_dir():
                 raise PictureError(f"there is no directory {str(target.parent)!r}; create it first")
-            write_file(target, text)
+            kind = MOVING_SUFFIXES[target.suffix.lower()]
+            write_file(target, text if kind == "svg" else self._join_frames(kind, seconds))
         return text
+
+    def _join_frames(self, kind: MovingFormat, seconds: float) -> bytes:
+        """Return the file of a GIF or a moving PNG."""
+        from ..output.moving_images import MOST_PIXELS, join_frames
+
+        what = "a GIF" if kind == "gif" else "a moving PNG"
+        return join_frames(self._pngs(what, MOST_PIXELS), kind, seconds)
 
     def _repr_svg_(self) -> str:
         return self.animation()
