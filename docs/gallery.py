@@ -270,6 +270,31 @@ ENTRIES: Final = (
         """,
     ),
     Entry(
+        "The difference of two graphs",
+        "What is the same is grey, changed blue, new green, gone red, each with its own mark and "
+        "line: a function before and after a change, and a network before and after training.",
+        """
+        def before(x, W, b):
+            return np.mean(np.tanh(x @ W + b) ** 2)
+
+        def after(x, W, b):
+            return np.mean(np.abs(am.relu(x @ W + b) * 0.5) ** 3)
+
+        arrays = np.ones((8, 2)), np.eye(2, 3), np.ones(3)
+        viz.difference(before, after, "difference.svg", inputs=arrays)
+
+        rng = np.random.default_rng(0)
+        points = rng.normal(size=(50, 2))
+        targets = points[:, :1] * points[:, 1:]
+        fresh, trained = (am.nn.MLP([2, 4, 1], activation="tanh", seed=0) for _ in range(2))
+        trained.fit(
+            points, targets, epochs=20, verbose=False, seed=0, loss=am.nn.mse,
+            optimizer=am.optim.Adam(trained.parameters(), lr=0.05),
+        )
+        viz.difference(fresh, trained, "difference_training.svg", inputs=points)
+        """,
+    ),
+    Entry(
         "What did not fit: an error",
         "The graph up to the operation that failed, and the error's text.",
         """

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from .comparison.difference import Difference, difference
 from .drawing import Drawing, draw, mimebundle
 from .errors import LayoutError, PictureError
 from .pages.webpage import page
@@ -23,12 +24,14 @@ __all__ = [
     "Box",
     "Cell",
     "Cluster",
+    "Difference",
     "Drawing",
     "Frame",
     "Frames",
     "LayoutError",
     "Picture",
     "PictureError",
+    "difference",
     "draw",
     "frames",
     "mimebundle",

@@ -47,6 +47,8 @@ SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_s
 BESIDE: Final[frozenset[Role]] = frozenset({"heading", "anchor", "legend", "scale"})
 """The roles of headings and legends, which are not boxes of the graph."""
 Direction = Literal["TB", "LR"]
+Change = Literal["same", "changed", "new", "gone"]
+"""How a thing of two graphs compares."""
 Point = tuple[float, float]
 
 
@@ -82,6 +84,7 @@ class Box:
             description of a picture counts each tensor once.
         first: whether a thick border says "look here first".
         lit: whether it lies on the path that is explained.
+        change: in the difference of two graphs, how it compares.
     """
 
     id: str
@@ -99,6 +102,7 @@ class Box:
     tensors: tuple[tuple[Role, Hashable], ...] = ()
     first: bool = False
     lit: bool = False
+    change: Change | Literal[""] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(map(replace_hidden, self.lines)))
@@ -126,6 +130,7 @@ class Arrow:
         operand: the place of the operand, "1st" or "2nd", if the order matters.
         lit: "failed" if it leads to the operation that raised an error, "path" if it lies on the
             path that is explained.
+        change: in the difference of two graphs, whose operand it is.
     """
 
     tail: str
@@ -139,6 +144,7 @@ class Arrow:
     count: int = 1
     operand: str = ""
     lit: Literal["", "failed", "path"] = ""
+    change: Change | Literal[""] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

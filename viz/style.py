@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from .colours import grey
-from .picture import Role
+from .picture import Change, Role
 
 FONT: Final = "Helvetica"
 """The font whose metrics the layout program knows; SVG gets the whole `FONT_FAMILY`."""
@@ -53,6 +53,8 @@ DARK: Final[dict[str, str]] = {
     OUTSIDE: "#acb9c6",
     CHANGED: "#f0843c",
     RULE: "#444c56",
+    "#afb8c1": "#57606b",
+    "#8c959f": "#768390",
     GREEN: "#2fc79c",
     BLUE: "#56b4e9",
     VERMILION: "#f0843c",
@@ -174,6 +176,28 @@ CLUSTER: Final = {
 }
 
 
+CHANGES: Final[dict[Change, str]] = {
+    "same": LINE,
+    "changed": BLUE,
+    "new": GREEN,
+    "gone": VERMILION,
+}
+"""How a thing of two graphs compares → its colour."""
+CHANGED_BOX: Final[dict[Change, dict[str, str]]] = {
+    "same": {"color": "#afb8c1", "fillcolor": WHITE, "fontcolor": OUTSIDE, "penwidth": "1"},
+    "changed": {"color": BLUE, "fillcolor": "#e5f1f8", "penwidth": "1.3", "peripheries": "2"},
+    "new": {"color": GREEN, "fillcolor": "#e6f5f0", "penwidth": "3"},
+    "gone": {"color": VERMILION, "fillcolor": "#fcefe6", "penwidth": "1.5"},
+}
+"""What it changes in the look of a box; what is gone is dashed, too."""
+CHANGED_ARROW: Final[dict[Change, dict[str, str]]] = {
+    "same": {"color": "#8c959f"},
+    "changed": {"color": BLUE, "penwidth": "1.5"},
+    "new": {"color": GREEN, "penwidth": "2.5"},
+    "gone": {"color": VERMILION, "penwidth": "1.5", "style": "dashed"},
+}
+
+
 Theme = Literal["auto", "light", "dark", "print"]
 THEMES: Final = ("auto", "light", "dark", "print")
 DARK_PAGE: Final = "#161b22"
@@ -183,6 +207,8 @@ COLOUR: Final = re.compile(r'(?<==")(#[0-9a-f]{6})([0-9a-f]{2})?(?=")')
 INKS: Final = frozenset(
     {INK, LINE, OUTSIDE, GREEN, "#0072b2", VERMILION, CHANGED, PURPLE, ORANGE, ON_REACHED, ON_ZERO}
 )
+GREYS: Final = frozenset({RULE, "#afb8c1", "#8c959f"})
+"""Lines that stay grey on paper."""
 MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
 """NaN and infinity stay black and grey on paper."""
 
@@ -218,7 +244,7 @@ def _remove_colours(line: str) -> str:
         line = line.replace("dir=none", "dir=none style=dashed", 1)
     line = line.replace(GROUND, "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
-    known = pale | dict.fromkeys(INKS, "#000000") | {"#d0d7de": "#808080"} | MARKS
+    known = pale | dict.fromkeys(INKS, "#000000") | dict.fromkeys(GREYS, "#808080") | MARKS
     return _replace_colours(line, known, grey)
 
 

@@ -320,9 +320,9 @@ class Builder:
         for note in self.notes:
             self.add_box("legend", note)
         self.picture.arrows = _mark_operands(self.picture)
-        places: dict[tuple[str, str], list[int]] = {}
+        places: dict[tuple[str, str, str], list[int]] = {}
         for place, arrow in enumerate(self.picture.arrows):
-            places.setdefault((arrow.tail, arrow.head), []).append(place)
+            places.setdefault((arrow.tail, arrow.head, arrow.change), []).append(place)
         found = {
             place: arrow for group in places.values() for place, arrow in self._join_arrows(group)
         }
@@ -372,7 +372,8 @@ def _mark_operands(picture: Picture) -> list[Arrow]:
     found = []
     for arrow in picture.arrows:
         seen[arrow.head] += 1
-        place = ordinal(seen[arrow.head]) if arrow.head in differ else ""
+        known = arrow.operand or ordinal(seen[arrow.head])
+        place = known if arrow.head in differ else ""
         found.append(replace(arrow, operand=place))
     return found
 

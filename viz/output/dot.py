@@ -18,6 +18,8 @@ from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from ..style import (
     BOX,
     CHANGED,
+    CHANGED_ARROW,
+    CHANGED_BOX,
     CLUSTER,
     EDGE,
     GRAPH,
@@ -127,7 +129,7 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
             look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
-            shown = style if arrow.lit else {"id": style["id"]}
+            shown = style if arrow.lit or arrow.change else {"id": style["id"]}
             _add_arrow_on_rank(graph, arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
@@ -135,7 +137,8 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             style["weight"] = "3"  # keeps the line of the computation straight
         end = finishes[place]
         head = boxes[arrow.head]
-        if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
+        both = arrow.change in ("new", "gone")  # at one point, the two would hide each other
+        if not (end.port or both) and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
         style |= _end_attributes(end, *SIDES)
@@ -183,6 +186,8 @@ def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
         style["tooltip"] = escape_label(arrow.tooltip)
     if arrow.colour:
         style |= {"color": arrow.colour, "penwidth": f"{arrow.width:.2f}", "dir": "none"}
+    if arrow.change:
+        style |= CHANGED_ARROW[arrow.change]
     if arrow.lit:
         line, text = (VERMILION, CHANGED) if arrow.lit == "failed" else (PURPLE, PURPLE)
         style |= {"color": line, "fontcolor": text, "penwidth": "2"}
@@ -206,6 +211,9 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found |= {"fillcolor": box.fill, "fontcolor": ink_on(box.fill)}
     if box.first:
         found |= THICK
+    if box.change:
+        found |= CHANGED_BOX[box.change]
+        found["style"] = _solid_or_dashed(found.get("style", "filled"), box.change == "gone")
     if box.lit:
         found |= {"color": PURPLE, "penwidth": "2.5"}
     if found["shape"] == "circle" and (box.fill or len(box.words) > MOST_IN_CIRCLE):
@@ -216,6 +224,12 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["pos"] = "{:.2f},{:.2f}!".format(*box.position)
     found |= {"class": box.role, "id": box.id}
     return found
+
+
+def _solid_or_dashed(style: str, dashed: bool) -> str:
+    """Return the style of a box with a dashed border, or with a solid one."""
+    kept = [word for word in style.split(",") if word != "dashed"]
+    return ",".join([*kept, "dashed"] if dashed else kept)
 
 
 def ink_on(fill: str) -> str:

@@ -134,7 +134,7 @@ def arrow_ends(picture: Picture) -> list[End]:
     found = [End()] * len(picture.arrows)
     for places in entering.values():
         arrows = [picture.arrows[place] for place in places]
-        if len(places) > MOST_OPERANDS or any(arrow.count > 1 for arrow in arrows):
+        if len(places) > MOST_OPERANDS or _cannot_point(arrows):
             for place, arrow in zip(places, arrows, strict=True):
                 found[place] = End(mark=arrow.operand)
             continue
@@ -145,6 +145,11 @@ def arrow_ends(picture: Picture) -> list[End]:
             elif len(from_above) > 1:
                 found[place] = End(ports[len(from_above)][from_above.index(place)])
     return found
+
+
+def _cannot_point(arrows: list[Arrow]) -> bool:
+    """Is an arrow several operands, or one of several in the same place, of two graphs?"""
+    return any(arrow.count > 1 for arrow in arrows) or len({arrow.change for arrow in arrows}) > 1
 
 
 def move_arrays_outside(picture: Picture) -> Picture:

@@ -78,11 +78,19 @@ def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> N
             "data-role": box.role,
             "data-name": _first_line(box),
             "data-scope": paths[box.cluster],
+            "data-change": box.change,
         }
         known[box.id] = f"viz-box viz-{box.role.replace('_', '-')}", data
     for place, arrow in enumerate(picture.arrows):
         kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
-        known[f"e{place}"] = kind, {"data-tail": arrow.tail, "data-head": arrow.head}
+        known[f"e{place}"] = (
+            kind,
+            {
+                "data-tail": arrow.tail,
+                "data-head": arrow.head,
+                "data-change": arrow.change,
+            },
+        )
     for cluster in picture.clusters:
         known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
     for group in root.iter(f"{SVG}g"):

@@ -9,6 +9,7 @@ Our JSON, version 2, is one object:
   `scope`, `parameters`, `formula`, `derivatives`, `recorded at`
 - `edges`: `tail`, `head`, `label`, `tooltip`, `backward`, `operand` ("1st", "2nd"… where the
   order matters, else empty), in the order of the operands
+- in the difference of two graphs nodes and edges have `change`: "same", "changed", "new" or "gone"
 - `scopes`: `id`, `caption`, `parent` (an id or null), outer ones before inner ones
 
 Both kinds of JSON are ASCII, so that any text is safe in them.
@@ -25,8 +26,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from ..picture import BESIDE, SCOPES, Arrow, Box, Picture, Role
-from ..style import BOX
+from ..picture import BESIDE, SCOPES, Arrow, Box, Change, Picture, Role
+from ..style import BOX, CHANGED_BOX
 from ..texts import clean_text, describe_picture
 
 Facts = list[tuple[str, str]]
@@ -39,6 +40,7 @@ PLAIN_SIGNS: Final = str.maketrans(
 """Replacements of signs that the font of Model Explorer lacks."""
 LONGEST_LABEL: Final = 200
 """The most letters of a label; Mermaid refuses a text of more than 50,000 letters."""
+CHANGED_LINE: Final = {"new": "==>", "gone": "-.->"}
 ROUND: Final[frozenset[Role]] = frozenset(
     {"feature", "neuron", "prediction", "bias", "scalar_operation", "dot"}
 )
@@ -67,6 +69,7 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
                     "backward": x.backward,
                     "operand": x.operand,
                 }
+                | _json_change(x.change)
                 for x in picture.arrows
             ],
             "scopes": [
@@ -88,7 +91,12 @@ def _json_node(box: Box, facts: Facts) -> dict[str, object]:
         "cells": [{"text": cell.text, "kind": cell.kind} for cell in box.cells],
         "position": None if box.position is None else list(box.position),
         "facts": dict(facts),
-    }
+    } | _json_change(box.change)
+
+
+def _json_change(change: str) -> dict[str, object]:
+    """Return how a thing of two graphs compares, in our JSON; nothing in other pictures."""
+    return {"change": change} if change else {}
 
 
 def write_model_explorer(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
@@ -181,6 +189,7 @@ def write_mermaid(picture: Picture) -> str:
     lines += _scope_lines(picture)
     for arrow in picture.arrows:
         line = "---" if arrow.colour else "-.->" if arrow.backward else "-->"
+        line = CHANGED_LINE.get(arrow.change, line)
         words = ": ".join(filter(None, (arrow.operand, arrow.label.strip())))
         label = f'|"{encode_label(words)}"|' if words else ""
         lines.append(f"  {arrow.tail} {line}{label} {arrow.head}")
@@ -191,7 +200,12 @@ def write_mermaid(picture: Picture) -> str:
                 f"  linkStyle {place} stroke:{arrow.colour[:7]},stroke-width:{width:.2f}px"
             )
     roles = dict.fromkeys(box.role for box in picture.boxes)
-    return "\n".join([*lines, *map(_class_definition, roles), ""])
+    changes = dict.fromkeys(box.change for box in picture.boxes if box.change)
+    for change in changes:
+        named = ",".join(box.id for box in picture.boxes if box.change == change)
+        lines.append(f"  class {named} {change}")
+    definitions = [*map(_class_definition, roles), *map(_change_definition, changes)]
+    return "\n".join([*lines, *definitions, ""])
 
 
 def _scope_lines(picture: Picture) -> list[str]:
@@ -250,3 +264,15 @@ def _class_definition(role: Role) -> str:
     if "dashed" in look.get("style", ""):
         parts.append("stroke-dasharray:4 3")
     return f"  classDef {role} {','.join(parts)}"
+
+
+def _change_definition(change: Change) -> str:
+    """Return the line that defines the look of what is the same, changed, new or gone."""
+    look = CHANGED_BOX[change]
+    parts = [
+        f"fill:{look['fillcolor']}",
+        f"stroke:{look['color']}",
+        f"stroke-width:{look['penwidth']}px",
+        *(["stroke-dasharray:4 3"] if change == "gone" else []),
+    ]
+    return f"  classDef {change} {','.join(parts)}"
