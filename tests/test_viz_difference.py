@@ -284,7 +284,7 @@ def test_every_box_and_arrow_of_a_picture_says_how_it_compares(one, other, limit
         for arrow in picture.arrows:
             arrows[arrow.change] += arrow.count
         union = unite_graphs(run(one, leaves()), run(other, leaves(seed=1)))
-        assert +arrows == +Counter(arrow_counts(union))
+        assert +arrows == +Counter(arrow_counts(union)) == +Counter(drawing.arrows)
 
 
 @pytest.mark.parametrize("most", [4, 16])
@@ -417,7 +417,16 @@ def test_swapped_operands_are_told_by_arrows_with_their_places():
     assert found == {
         ("x", "gone", "1st"), ("w", "gone", "2nd"), ("w", "new", "1st"), ("x", "new", "2nd")
     }  # fmt: skip
-    assert not drawing.operations["changed"]
+    assert drawing.arrows == {"same": 1, "changed": 0, "new": 2, "gone": 2}
+    assert not drawing.same
+
+
+def test_outputs_in_another_order_are_not_the_same():
+    x = am.tensor(np.ones(2), name="x")
+    drawing = viz.difference([x * 1, x * 2], [x * 2, x * 1], values=False)
+    assert drawing.operations == {"same": 2, "changed": 0, "new": 0, "gone": 0}
+    assert drawing.arrows["new"] == drawing.arrows["gone"] == 2
+    assert not drawing.same
 
 
 def test_an_output_that_another_operation_makes_has_both_arrows():
@@ -520,6 +529,8 @@ def test_a_program_is_compared_with_what_the_passes_made_of_it():
     assert drawing.operations["gone"] > 0
     assert drawing.tensors["new"] == drawing.tensors["gone"] == 0 or drawing.tensors["same"] >= 2
     assert viz.difference(f, f.program).same
+    drawing = viz.difference(f.recorded, np.mean(np.tanh(am.tensor(np.ones((3, 2))) @ w)))
+    assert {"output", "numbers are not compared"} <= words(drawing)
 
 
 def test_each_theme_and_format_draws_it(tmp_path):
@@ -537,12 +548,12 @@ def test_each_theme_and_format_draws_it(tmp_path):
     assert {n["facts"]["compared"] for n in nodes if n["role"] == "operation"} == {
         "the same", "changed", "new", "gone"
     }  # fmt: skip
-    assert "+ new (thick line): 1 operation" in svg
+    assert "+ new (thick line): 1 operation, 2 arrows" in svg
     assert {e["change"] for e in json.loads(drawing.json)["edges"]} == {"same", "new", "gone"}
     assert "==>" in drawing.mermaid
     assert re.search(r"\n  class n\d+ gone\n", drawing.mermaid)
     assert "classDef gone fill:#fcefe6,stroke:#d55e00" in drawing.mermaid
-    assert repr(drawing) == "<Difference: operations 1 same, 1 changed, 1 new, 1 gone>"
+    assert repr(drawing).startswith("<Difference: operations 1 same, 1 changed, 1 new, 1 gone; ")
 
 
 def test_no_meaning_hangs_on_colour_alone():

@@ -31,6 +31,7 @@ class Difference(Drawing):
     Attributes:
         operations: how many operations are "same", "changed", "new" and "gone".
         tensors: how many inputs, parameters and outputs are.
+        arrows: how many operands are: an operand that is another one is one new and one gone.
     """
 
     def __init__(
@@ -39,22 +40,27 @@ class Difference(Drawing):
         engine: Engine,
         theme: Theme,
         facts: Callable[[], Any],
-        operations: dict[Change, int],
-        tensors: dict[Change, int],
+        counts: tuple[dict[Change, int], dict[Change, int], dict[Change, int]],
     ) -> None:
         super().__init__(picture, engine, theme, facts)
-        self.operations = operations
-        self.tensors = tensors
+        self.operations, self.tensors, self.arrows = counts
 
     @property
     def same(self) -> bool:
-        """Is nothing changed, new or gone?"""
-        both = (self.operations, self.tensors)
-        return not any(n for counts in both for change, n in counts.items() if change != "same")
+        """Is nothing changed, new or gone, neither operation nor tensor nor arrow?"""
+        found = (self.operations, self.tensors, self.arrows)
+        return not any(n for counts in found for change, n in counts.items() if change != "same")
 
     def __repr__(self) -> str:
-        listed = ", ".join(f"{n} {change}" for change, n in self.operations.items())
-        return f"<Difference: operations {listed}>"
+        found = (self.operations, self.tensors, self.arrows)
+        names = ("operations", "tensors", "arrows")
+        listed = (f"{what} {_list_counts(x)}" for what, x in zip(names, found, strict=True))
+        return f"<Difference: {'; '.join(listed)}>"
+
+
+def _list_counts(counts: dict[Change, int]) -> str:
+    """Write the counts that are not 0."""
+    return ", ".join(f"{n} {change}" for change, n in counts.items() if n) or "none"
 
 
 def difference(
@@ -96,7 +102,8 @@ def difference(
         format: of the file, where the suffix does not say it.
 
     Returns:
-        a drawing, with the numbers of operations and tensors that are the same, changed, new, gone.
+        a drawing, with the numbers of operations, tensors and arrows that are the same, changed,
+        new and gone.
 
     Raises:
         PictureError: if a subject has no graph, or a function or model lacks inputs.
@@ -104,7 +111,7 @@ def difference(
     >>> import autograd_mini as am
     >>> x = am.tensor([1.0, 2.0], name="x")
     >>> difference(np.tanh(x).sum(), np.tanh(np.exp(x)).sum())
-    <Difference: operations 2 same, 0 changed, 1 new, 0 gone>
+    <Difference: operations 2 same, 1 new; tensors 1 same, 1 changed; arrows 2 same, 2 new, 1 gone>
     """
     refuse_unknown_options(None, direction, limit, engine, theme)
     if path is not None and check_path(path, format)[1] == "html":
@@ -112,7 +119,13 @@ def difference(
             f"a difference has no page; write {os.fspath(path)!r} as .svg, not .html"
         )
     from .union import unite_graphs
-    from .view import count_operations, count_tensors, difference_facts, difference_picture
+    from .view import (
+        count_arrows,
+        count_operations,
+        count_tensors,
+        difference_facts,
+        difference_picture,
+    )
 
     given = _Inputs(inputs)
     graphs = [_graph_of(x, given, which) for which, x in (("first", first), ("second", second))]
@@ -124,8 +137,7 @@ def difference(
         engine,
         theme or "auto",
         lambda: difference_facts(union, view),
-        count_operations(union),
-        count_tensors(union),
+        (count_operations(union), count_tensors(union), count_arrows(union)),
     )
     if path is not None:
         drawing.save(path, format=format)

@@ -137,7 +137,11 @@ def unite_graphs(
     between = bool(values) or (values is None and alike)
     uniter = _Uniter(first, second, matching, values is not False, results, between)
     union = uniter.unite()
-    if all(map(has_values, (first, second))) and not uniter.results:
+    known = [has_values(graph) for graph in (first, second)]
+    if any(known) and not all(known):  # only one of them would be drawn
+        union.shows_numbers = False
+        union.notes.append(NOT_COMPARED)
+    elif all(known) and not uniter.results:
         union.shows_numbers = uniter.ends
         told = "of inputs and outputs" if uniter.ends else "of parameters" if uniter.values else ""
         union.notes.append(f"only numbers {told} are compared" if told else NOT_COMPARED)

@@ -18,7 +18,7 @@ from ..graphs.operations import Facts, OperationsView, operation_facts, view_fac
 from ..graphs.outline import Outline
 from ..graphs.scopes import Open, Part
 from ..picture import Box, Change, Direction, Picture
-from ..reading import Key, is_assignment, key, operands
+from ..reading import Key, is_assignment, is_number, key, operands
 from ..style import CHANGES
 from ..texts import clean_text, format_count, format_shape, operation_label, ordinal, value_or_shape
 from .union import NOT_COMPARED, Ending, Union, Verdict
@@ -276,7 +276,7 @@ def difference_picture(
 
 def _legend(union: Union, name: str) -> Box:
     """Return the box that explains colours and marks, and counts."""
-    counts = count_operations(union), count_tensors(union)
+    counts = count_operations(union), count_tensors(union), count_arrows(union)
     shown = [change for change in ORDER if any(found[change] for found in counts)]
     lines = [_describe_count(change, *(found[change] for found in counts)) for change in shown]
     return Box(name, "scale", (TITLE, *lines), swatches=tuple(CHANGES[x] for x in shown))
@@ -295,9 +295,23 @@ def count_tensors(union: Union) -> dict[Change, int]:
     return {change: found[change] for change in ORDER}
 
 
-def _describe_count(change: Change, of_operations: int, of_tensors: int) -> str:
-    """Write how many operations and tensors compare in one way."""
-    counts = ((of_operations, "operation"), (of_tensors, "tensor"))
+def count_arrows(union: Union) -> dict[Change, int]:
+    """Return how many operands, and outputs of operations, are the same, changed, new and gone."""
+    found: Counts = Counter()
+    for operation in union.graph.operations:
+        for position, x in enumerate(operands(operation)):
+            if not is_number(x):
+                found[union.uses[operation.serial, position].change] += 1
+    for ending in union.endings:
+        if not _is_assigned(ending):
+            found[ending.maker_change] += 1
+            found["gone"] += ending.before is not None
+    return {change: found[change] for change in ORDER}
+
+
+def _describe_count(change: Change, *amounts: int) -> str:
+    """Write how many operations, tensors and arrows compare in one way."""
+    counts = zip(amounts, ("operation", "tensor", "arrow"), strict=True)
     words = ", ".join(format_count(n, noun) for n, noun in counts if n)
     return f"{SIGNS[change]} {WORDS[change]} ({LINES[change]} line): {words}"
 
@@ -305,8 +319,8 @@ def _describe_count(change: Change, of_operations: int, of_tensors: int) -> str:
 def _default_title(union: Union) -> str:
     """Name a picture after what differs."""
     counts = count_operations(union)
-    listed = ", ".join(f"{counts[x]} {WORDS[x]}" for x in ORDER)
-    return f"Difference of two graphs: operations {listed}"
+    listed = ", ".join(f"{counts[x]} {WORDS[x]}" for x in ORDER if counts[x])
+    return f"Difference of two graphs: operations {listed or 'none'}"
 
 
 def difference_facts(union: Union, view: DifferenceView) -> dict[str, Facts]:
