@@ -137,6 +137,22 @@ def subjects() -> dict[str, tuple[Any, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("theme", ["auto", "light", "dark", "print"])
+@pytest.mark.parametrize("open", [0, 3])
+def test_texts_of_a_difference_can_be_read(theme: Any, open: int) -> None:
+    def nest(depth: int, other: bool) -> Any:
+        with am.scope(f"scope_{depth}"):
+            y = nest(depth + 1, other) if depth < 3 else am.tensor(np.ones((2, 2)), name="x")
+            y = np.tanh(y @ am.tensor(np.full((2, 2), 1.0 + other), name=f"V{depth}"))
+            return np.exp(y * 3) if other else np.sin(y * 2)
+
+    svg = viz.difference(nest(0, False), nest(0, True), theme=theme, open=open, limit=None).svg
+    pages = [(WHITE, False)] + ([(page, True) for page in DARK_PAGES] if theme == "auto" else [])
+    measured = [found for page, dark in pages for found in measure(svg, page, dark)]
+    assert len(measured) > 8
+    assert [text for ratio, text in measured if ratio < LEAST] == []
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark", "print"])
 @pytest.mark.parametrize("name", subjects())
 def test_texts_can_be_read_on_what_lies_beneath_them(name: str, theme: Any) -> None:
     subject, options = subjects()[name]
