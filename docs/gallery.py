@@ -277,8 +277,10 @@ ENTRIES: Final = (
         def before(x, W, b):
             return np.mean(np.tanh(x @ W + b) ** 2)
 
+
         def after(x, W, b):
             return np.mean(np.abs(am.relu(x @ W + b) * 0.5) ** 3)
+
 
         arrays = np.ones((8, 2)), np.eye(2, 3), np.ones(3)
         viz.difference(before, after, "difference.svg", inputs=arrays)
@@ -287,10 +289,9 @@ ENTRIES: Final = (
         points = rng.normal(size=(50, 2))
         targets = points[:, :1] * points[:, 1:]
         fresh, trained = (am.nn.MLP([2, 4, 1], activation="tanh", seed=0) for _ in range(2))
-        trained.fit(
-            points, targets, epochs=20, verbose=False, seed=0, loss=am.nn.mse,
-            optimizer=am.optim.Adam(trained.parameters(), lr=0.05),
-        )
+        optimizer = am.optim.Adam(trained.parameters(), lr=0.05)
+        steps = {"epochs": 20, "loss": am.nn.mse, "optimizer": optimizer, "seed": 0}
+        trained.fit(points, targets, verbose=False, **steps)
         viz.difference(fresh, trained, "difference_training.svg", inputs=points)
         """,
     ),
