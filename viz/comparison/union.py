@@ -475,6 +475,8 @@ def _compare_values(x: Any, y: Any, *, drawn: bool = False) -> list[str]:
 
     Where a number of the second is drawn, only what it was is told.
     """
+    if x.tobytes() == y.tobytes():  # ten times as quick as comparing numbers
+        return []
     a, b = np.asarray(x), np.asarray(y)
     number = a.dtype.kind in "fc"
     equal = (a == b) | ((a != a) & (b != b)) if number else a == b
