@@ -216,6 +216,7 @@ class MLP(Sequential):
         output_activation: of the last layer; None for logits and for regression.
         seed: an integer, a generator to draw from, or None for other numbers each time.
         dtype: float64 by default; see `Dense`.
+        name: the scope; by default "mlp", or the attribute that first holds it.
 
     >>> MLP([2, 16, 1], activation="tanh", seed=0)
     MLP(2-16-1, activation='tanh')
@@ -230,7 +231,9 @@ class MLP(Sequential):
         output_activation: Activation = None,
         seed: Seed = None,
         dtype: DTypeLike = np.float64,
+        name: str | None = None,
     ) -> None:
+        self.name = name
         if not isinstance(sizes, Iterable):
             raise ArgumentError(
                 f"MLP: sizes are {sizes!r:.60}; expected a list of the sizes of the input, each "
