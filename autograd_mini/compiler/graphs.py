@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.absent import Absent
-from ..core.contexts import Phase, PhaseScope, Scope, ScopePath, run_apart, serials
+from ..core.contexts import FunctionScope, Phase, PhaseScope, Scope, ScopePath, run_apart, serials
 from ..core.graph import Graph, as_graph
 from ..core.primitive import Primitive
 from ..core.record import Record, lines, record, record_always
@@ -306,6 +306,7 @@ class GraphMaker:
         The outermost scope of a phase is its own scope, or a new one around all of the phase.
         """
         entries = _entries_of(path)
+        functions = path.functions if type(path) is ScopePath else frozenset()
         own = self.own.get(phase)
         missing = []
         found = None
@@ -318,7 +319,8 @@ class GraphMaker:
         if found is None and own is not None:
             found = self.part(phase, entries if path else ())
         for inner, known in reversed(missing):
-            found = Scope(inner.rpartition("/")[2], found)
+            kind = FunctionScope if known and known[-1] in functions else Scope
+            found = kind(inner.rpartition("/")[2], found)
             self.scopes[phase, inner, known] = found
         return found
 

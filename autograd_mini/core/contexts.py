@@ -40,24 +40,29 @@ class ScopePath(str):
 
     Attributes:
         entries: the serials of the scopes from the outermost to this one.
+        functions: those of them that are functions of the library.
         in_walk: whether one of them is that of a reverse walk; its name alone may be a user's.
     """
 
-    __slots__ = ("entries", "in_walk")
+    __slots__ = ("entries", "functions", "in_walk")
 
     entries: tuple[int, ...]
+    functions: frozenset[int]
     in_walk: bool
 
     def __new__(cls, scope: Scope | None) -> ScopePath:
         """Return the path of a scope."""
-        names, entries, in_walk = [], [], False
+        names, entries, functions, in_walk = [], [], [], False
         while scope is not None:
             in_walk = in_walk or type(scope) is WalkScope
+            if type(scope) is FunctionScope:
+                functions.append(scope.serial)
             names.append(scope.name)
             entries.append(scope.serial)
             scope = scope.parent
         path = super().__new__(cls, "/".join(reversed(names)))
         path.entries = tuple(reversed(entries))
+        path.functions = frozenset(functions)
         path.in_walk = in_walk
         return path
 
@@ -97,6 +102,12 @@ class PhaseScope(Scope):
 
 class WalkScope(Scope):
     """The scope of a recorded backward pass."""
+
+    __slots__ = ()
+
+
+class FunctionScope(Scope):
+    """The scope of a function that is made of operations, as `np.trace`; a picture has its name."""
 
     __slots__ = ()
 
@@ -222,6 +233,7 @@ class Block:
                 context.set(before)
                 self._leave()
 
+        run_covered.block = self  # type: ignore[attr-defined]  # what it opens, for readers of it
         return cast(Function, run_covered)
 
     def _leave(self) -> None:
@@ -294,6 +306,14 @@ class scope(Block):  # noqa: N801  # used as a statement, like a function
 
     def __repr__(self) -> str:
         return f"scope({self.name!r})"
+
+
+class function_scope(scope):  # noqa: N801  # as scope
+    """Name the operations of a function of the library, which users call by this name."""
+
+    __slots__ = ()
+
+    kind = FunctionScope
 
 
 class walk_scope(scope):  # noqa: N801  # as scope

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from .arrays import PLAIN, foreign_error, is_foreign, refuse_special, scalar_if_0d
-from .contexts import serials
+from .contexts import function_scope, scope, serials
 from .declaration import Case, Declaration, Kind, Rules
 from .declaration import Rule as Rule
 from .declaration import case as case
@@ -271,10 +271,27 @@ def multilinear(function: Callable[..., object], symbol: str, doc: str, **fields
     return general(function, symbol, doc, kind="multilinear", **fields)
 
 
+COMPOSED: Final = frozenset(
+    {
+        *("append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "choose"),
+        *("column_stack", "compress", "convolve", "cumprod", "cumsum", "cumulative_prod"),
+        *("cumulative_sum", "delete", "diag", "diagflat", "diagonal", "dsplit", "dstack"),
+        *("extract", "fabs", "flip", "fliplr", "flipud", "float_power", "geomspace"),
+        *("hsplit", "hstack", "inner", "intersect1d", "linspace", "logspace"),
+        *("matrix_transpose", "matvec", "meshgrid", "moveaxis", "outer", "partition"),
+        *("ptp", "ravel", "repeat", "roll", "rollaxis", "setdiff1d", "sort"),
+        *("sort_complex", "split", "swapaxes", "take", "take_along_axis", "trace", "tril"),
+        *("triu", "unique", "vander", "vdot", "vecdot", "vecmat", "vsplit", "vstack"),
+    }
+)
+"""Functions that record operations of other names; a graph shows them under the user's name."""
+
+
 def implements(*functions: object) -> Callable[[Rule], Rule]:
     """Enter the decorated function into the table under NumPy functions or names of ours.
 
-    A parameter `out` stands there for NumPy's order of arguments only: giving one is an error.
+    A parameter `out` stands there for NumPy's order of arguments only: giving one is an error. The
+    operations of a composed function are recorded in a scope with its name.
     """
 
     def enter(ours: Rule) -> Rule:
@@ -283,11 +300,21 @@ def implements(*functions: object) -> Callable[[Rule], Rule]:
         if "out" in names:
             name = getattr(functions[0], "__name__", ours.__name__)
             entered = _refuse_out(ours, name, names.index("out"))
+        entered = _name_operations(entered, functions)
         for function in functions:
             table[function] = entered
         return entered
 
     return enter
+
+
+def _name_operations(function: Rule, numpys: Sequence[object]) -> Rule:
+    """Return a function whose operations are recorded under its name, if it is a composed one."""
+    block = getattr(function, "block", None)
+    if type(block) is scope:  # it opens a scope already
+        return function_scope(block.name)(function.__wrapped__)  # type: ignore[attr-defined]
+    name = next((x.__name__ for x in numpys if hasattr(x, "__name__")), "")
+    return function_scope(name)(function) if name in COMPOSED else function
 
 
 def _refuse_out(function: Rule, name: str, position: int) -> Rule:
