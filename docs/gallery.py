@@ -256,6 +256,35 @@ ENTRIES: Final = (
         """,
     ),
     Entry(
+        "In your own words",
+        "Names of inputs, heads and outputs, a legend, a caption; another language, your colours "
+        "and font, whose contrast is checked.",
+        """
+        class ActorCritic(am.nn.Module):
+            def __init__(self):
+                self.body = am.nn.Dense(4, 6, "tanh", seed=0)
+                self.policy = am.nn.Dense(6, 3, seed=1)
+                self.value = am.nn.Dense(6, 1, seed=2)
+
+            def forward(self, x):
+                h = self.body(x)
+                return {"policy": self.policy(h), "value": self.value(h)}
+
+
+        viz.render(
+            ActorCritic(),
+            "heads.svg",
+            inputs=["position", "speed", "angle", "angular speed"],
+            classes={"policy": ["left", "stay", "right"]},
+            legend=True,
+            caption="Figure 1. An actor and a critic share their first layer.",
+        )
+        own = viz.Theme(ground="#fdf6e3", parameter="#7a1f5c", font="Georgia, serif")
+        labels = {"points": "точки", "W": "веса"}
+        viz.render(small, "words.svg", language="ru", labels=labels, legend=True, theme=own)
+        """,
+    ),
+    Entry(
         "Formats",
         "An HTML page to look around in, PNG, DOT, TikZ for LaTeX, Mermaid, JSON and that of Model "
         "Explorer; `.pdf`, and `.gif` of steps, need `pip install 'autograd-mini[pictures]'`.",

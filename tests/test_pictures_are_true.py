@@ -31,7 +31,7 @@ from viz.graphs.scalars import ScalarView
 FOLDED = {"scope", "gradient_scope", "update_scope", "earlier"}
 LIMITS = (None, 4, 6, 8, 12, 20, 40, 80)
 VIEWS: tuple[GraphView, ...] = ("operations", "operations", "backward", "backward", "tensors")
-LISTED = re.compile(r"^(?:(?P<names>.*) · )?(?P<count>\d+) (?P<noun>parameter|gradient|input)s?$")
+LISTED = re.compile(r"^(?P<count>\d+) (?P<noun>parameter|gradient|input)s?(?:: (?P<names>.*))?$")
 MORE = "not named"
 Ends = tuple[Any, Any]
 
@@ -315,7 +315,7 @@ class Shown:
 
 def many(edge: dict[str, Any]) -> int:
     """Return for how many arrows one stands."""
-    found = re.search(r"(?:^| )×(\d+)$|^(\d+) (?:tensor|operand)s$", edge["label"])
+    found = re.search(r"(?:^| )(\d+) times$|^(\d+) (?:tensor|operand)s$", edge["label"])
     return int(found[1] or found[2]) if found else 1
 
 
@@ -352,7 +352,7 @@ def check_lists(shown: Shown, truth: Truth, boxes: Iterable[tuple[str, str]], no
 def told_of(truth: Truth, box: str, leaf: str) -> str:
     """Return how the gradient of a leaf is listed: with how many of its terms arise there."""
     here, total = truth.terms[box, leaf], truth.total(leaf)
-    some = f"sum of {total}" if here == total else f"{here} of {total} terms"
+    some = f"sum of {total} terms" if here == total else f"{here} of {total} terms"
     return f"∂{leaf} ({some})" if total > 1 else f"∂{leaf}"
 
 
@@ -362,11 +362,11 @@ def check_sums(shown: Shown, truth: Truth) -> None:
         if node["role"] == "gradient_value" and not shown.several(box) and not shown.begins(box):
             leaf, told = shown.lines(box)[0].partition("/∂")[2], shown.lines(box)[-1]
             total = truth.total(leaf)
-            assert (told == f"sum of {total}") == (total > 1), node
+            assert (told == f"sum of {total} terms") == (total > 1), node
     labels: dict[Ends, list[int]] = defaultdict(list)
     for edge in shown.edges:
         if edge["backward"] and {edge["tail"], edge["head"]} <= shown.gradients.keys():
-            found = re.search(r"sum of (\d+)$", edge["label"])
+            found = re.search(r"sum of (\d+) terms$", edge["label"])
             ends = shown.gradients[edge["tail"]], shown.gradients[edge["head"]]
             labels[ends].append(int(found[1]) if found else 1)
     for ends, sums in labels.items():
@@ -601,7 +601,7 @@ def check_gradients(seed: int) -> None:
         if box.role == "parameter" and box.lines and box.id in texts:
             with np.errstate(all="ignore"):
                 size = norm_without_overflow(leaves[box.lines[0]].grad)
-            told = re.fullmatch(r"‖grad‖ ([^,]*)(, sum of \d+)?", texts[box.id])
+            told = re.fullmatch(r"‖grad‖ ([^,]*)(, sum of \d+ terms)?", texts[box.id])
             assert told, texts[box.id]
             assert float(told[1].replace("−", "-")) == pytest.approx(size, rel=1e-3, nan_ok=True)
 

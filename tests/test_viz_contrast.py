@@ -87,6 +87,34 @@ def measure(svg: str, page: str, dark: bool) -> Iterator[tuple[float, str]]:
             yield contrast(channels(fill), beneath), f"{element.text!r} in {fill} on {beneath}"
 
 
+def failed(x: am.Tensor) -> BaseException:
+    """Return the error of a product that does not fit."""
+    try:
+        np.tanh(x) @ np.ones((4, 4))
+    except am.AutogradError as error:
+        return error
+    raise AssertionError
+
+
+@cache
+def explained_leaf() -> am.Tensor:
+    return am.tensor(2.0, name="w", requires_grad=True)
+
+
+@cache
+def explained_loss() -> am.Tensor:
+    with am.scope("outer"), am.scope("inner"):
+        return np.tanh(explained_leaf() * 3.0) ** 2.0
+
+
+OWN_THEMES = {
+    "own light": viz.Theme(ground="#fffdf5", parameter="#7a1f5c", data="#1b6b4a", text="#111111"),
+    "own dark": viz.Theme(ground="#10162f", parameter="#8fc7ff", result="#ffb38a"),
+    "own grey": viz.Theme(ground="#e9e9e9", quiet="#3a3a3a", gradient="#6b1f4f", data="#00543c"),
+    "own black": viz.Theme(ground="#000000"),
+}
+
+
 @cache
 def subjects() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Return what is drawn, with its options: every view, role and overlay."""
@@ -127,9 +155,18 @@ def subjects() -> dict[str, tuple[Any, dict[str, Any]]]:
         "forward": (step, {"view": "forward"}),
         "neurons": (model, {"sample": [0.5, -1.0, 2.0]}),
         "weights": (model, {}),
+        "named neurons": (
+            model,
+            {"inputs": ["a long name", "b", "c"], "classes": ["cat", "dog"], "legend": True}
+            | {"caption": "A caption"},
+        ),
+        "error": (failed(x), {"legend": True}),
+        "explained": (am.explain(explained_loss(), explained_leaf(), ()), {"caption": "Lit"}),
+        "legend of a step": (step, {"limit": None, "legend": True, "caption": "Below"}),
+        "legend of numbers": (changed, {"legend": True}),
     }
     found |= {
-        view: (loss, {"view": view, "limit": None})
+        view: (loss, {"view": view, "limit": None, "legend": True, "caption": "Figure 1"})
         for view in ("operations", "tensors", "backward")
     }
     overlays = ("values", "gradients", "time", "memory", "flops", "parameters")
@@ -152,11 +189,11 @@ def test_texts_of_a_difference_can_be_read(theme: Any, open: int) -> None:
     assert [text for ratio, text in measured if ratio < LEAST] == []
 
 
-@pytest.mark.parametrize("theme", ["auto", "light", "dark", "print"])
+@pytest.mark.parametrize("theme", ["auto", "light", "dark", "print", *OWN_THEMES])
 @pytest.mark.parametrize("name", subjects())
 def test_texts_can_be_read_on_what_lies_beneath_them(name: str, theme: Any) -> None:
     subject, options = subjects()[name]
-    svg = viz.draw(subject, theme=theme, **options).svg
+    svg = viz.draw(subject, theme=OWN_THEMES.get(theme, theme), **options).svg
     pages = {"auto": [(WHITE, False), *((page, True) for page in DARK_PAGES)]}
     measured = [
         found
@@ -165,6 +202,23 @@ def test_texts_can_be_read_on_what_lies_beneath_them(name: str, theme: Any) -> N
     ]
     assert measured
     assert [told for ratio, told in measured if ratio < LEAST] == []
+
+
+@pytest.mark.parametrize("name", ["scalars", "operations", "nested"])
+def test_texts_of_every_frame_can_be_read(name: str) -> None:
+    """Texts that glow are measured without the glow; it lies around a box, not beneath a text."""
+    subject, _ = subjects()[name]
+    for frame in viz.frames(subject, legend=True, caption="Below", most=12):
+        root = ElementTree.fromstring(frame.svg)
+        for group in root.iter(f"{SVG}g"):
+            for child in list(group):
+                if "glow" in child.get("class", ""):
+                    group.remove(child)
+        svg = ElementTree.tostring(root, encoding="unicode")
+        pages = [(WHITE, False), *((page, True) for page in DARK_PAGES)]
+        measured = [found for page, dark in pages for found in measure(svg, page, dark)]
+        assert measured
+        assert [told for ratio, told in measured if ratio < LEAST] == []
 
 
 def test_texts_outside_of_boxes_have_a_halo_where_a_reader_of_a_white_page_prefers_dark() -> None:

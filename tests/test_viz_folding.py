@@ -51,7 +51,7 @@ def captions(drawing: viz.Drawing) -> set[str]:
 def test_alike_blocks_are_one_box() -> None:
     drawing = viz.draw(residual())
     (label,) = words(drawing, "scope")
-    assert label == "block ×12 48 operations w1, v1, w2, v2, w3, v3, … · 24 parameters"
+    assert label == "block, 12 times 48 operations 24 parameters: w1, v1, w2, v2, w3, v3, …"
     names = {box.words: box.id for box in drawing.picture.boxes}
     arrows = {(arrow.tail, arrow.head) for arrow in drawing.picture.arrows}
     assert (names["x 4×3"], names[label]) in arrows
@@ -60,7 +60,7 @@ def test_alike_blocks_are_one_box() -> None:
 
 def test_few_alike_blocks_stay_as_they_are() -> None:
     found = words(viz.draw(residual(7), limit=20), "scope")
-    listed = (f"w{i}, v{i} · 2 parameters" for i in range(1, 8))
+    listed = (f"2 parameters: w{i}, v{i}" for i in range(1, 8))
     assert found == [f"block_{i} 4 operations {text}" for i, text in enumerate(listed, start=1)]
 
 
@@ -70,9 +70,9 @@ def test_blocks_of_another_structure_are_not_joined() -> None:
         with am.scope(f"block_{place}"):
             h = np.tanh(h) + 1.0 if place != 11 else np.sin(h) * 2.0
     assert words(viz.draw(np.sum(h), limit=12), "scope") == [
-        "block ×11 22 operations",
+        "block, 11 times 22 operations",
         "block_11 2 operations",
-        "block ×8 16 operations",
+        "block, 8 times 16 operations",
     ]
 
 
@@ -83,7 +83,7 @@ def test_rounds_of_several_scopes_are_joined_where_there_is_no_room() -> None:
             h = np.tanh(h) * h
         with am.scope(f"mlp_{place}"):
             h = np.cos(h) - h
-    assert words(viz.draw(np.sum(h)), "scope") == ["attention  mlp ×30 120 operations"]
+    assert words(viz.draw(np.sum(h)), "scope") == ["attention  mlp, 30 times 120 operations"]
 
 
 def test_a_loop_shows_its_ends_and_counts_the_rounds_between() -> None:
@@ -93,7 +93,7 @@ def test_a_loop_shows_its_ends_and_counts_the_rounds_between() -> None:
         h = np.tanh(h @ w)
     drawing = viz.draw(h)
     (rounds,) = words(drawing, "scope")
-    assert rounds == "@  tanh\n×48 96 operations w · 1 parameter shared with boxes outside"
+    assert rounds == "@  tanh\n48 rounds 96 operations 1 parameter: w shared with boxes outside"
     assert words(drawing, "operation") == ["@", "tanh"] * 2
     assert words(drawing, "earlier") == []
 
@@ -149,10 +149,9 @@ def test_a_scope_is_opened_by_its_path() -> None:
     drawing = viz.draw(residual(), open="block_3/first")
     assert {"block_3", "first"} <= captions(drawing)
     assert lines(drawing, "scope") == [
-        ("block_1", "4 operations", "w1, v1 · 2 parameters"),
-        ("block_2", "4 operations", "w2, v2 · 2 parameters"),
-        ("second", "1 operation", "v3 · 1 parameter"),
-        ("block ×9", "36 operations", "w4, v4, w5, v5, w6, v6, … · 18 parameters"),
+        ("block_1", "4 operations", "2 parameters: w1, v1"),
+        ("block_2", "4 operations", "2 parameters: w2, v2"),
+        ("block, 9 times", "36 operations", "18 parameters: w4, v4, w5, v5, w6, v6, …"),
     ]
 
 
@@ -171,7 +170,7 @@ def test_a_depth_opens_all_down_to_it() -> None:
 
 def test_a_function_opens_and_folds() -> None:
     drawing = viz.draw(residual(2), open=lambda path: {"head": False, "block_2": True}.get(path))
-    assert ("head", "3 operations", "out · 1 parameter") in lines(drawing, "scope")
+    assert ("head", "3 operations", "1 parameter: out") in lines(drawing, "scope")
     assert "block_2" in captions(drawing)
 
 

@@ -54,9 +54,9 @@ def test_captions_tell_values_and_the_chain_rule_with_numbers():
     assert told[2] == "c = v₁ + a = −6 + 2 = −4"
     assert told[3] == "L = c^2 = (−4)^2 = 16"
     assert "∂L/∂L = 1" in told[4]
-    assert told[5].startswith("∂L/∂c = ∂L/∂L · ∂L/∂c = 1 × (−8) = −8")
-    assert "∂L/∂a = −8 + ∂L/∂v₁ · ∂v₁/∂a = −8 + (−8) × (−3) = 16" in told[7]
-    assert "∂L/∂b = ∂L/∂v₁ · ∂v₁/∂b = −8 × 2 = −16" in told[7]
+    assert told[5].startswith("∂L/∂c = ∂L/∂L × ∂L/∂c = 1 × (−8) = −8")
+    assert "∂L/∂a = −8 + ∂L/∂v₁ × ∂v₁/∂a = −8 + (−8) × (−3) = 16" in told[7]
+    assert "∂L/∂b = ∂L/∂v₁ × ∂v₁/∂b = −8 × 2 = −16" in told[7]
 
 
 def test_numbers_appear_as_they_are_computed_and_gradients_as_they_arrive():
@@ -261,7 +261,7 @@ def test_copies_of_a_parameter_show_one_gradient_a_sum_of_its_terms():
     assert len(shown) == 2
     assert all(len(found) == 1 for found in shown)
     assert shown[0].pop().endswith(", 1 of 2 terms")
-    assert shown[1].pop() == f"‖grad‖ {np.linalg.norm(w.grad):.4g}, sum of 2"
+    assert shown[1].pop() == f"‖grad‖ {np.linalg.norm(w.grad):.4g}, sum of 2 terms"
 
 
 def test_the_gradient_of_an_output_is_that_of_all_its_users():

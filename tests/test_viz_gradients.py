@@ -51,7 +51,7 @@ def test_the_gradient_is_the_same_in_each_picture_of_hooks():
     y.register_hook(lambda g: g * 10)
     z = y + 1
     assert "x data 2 grad 3" in [box.words for box in viz.draw(z).picture.boxes]
-    assert viz.frames(z)[-1].caption.startswith("∂L/∂x = ∂L/∂v₁ · ∂v₁/∂x = 1 × 3 = 3")
+    assert viz.frames(z)[-1].caption.startswith("∂L/∂x = ∂L/∂v₁ × ∂v₁/∂x = 1 × 3 = 3")
     assert "x 2 ‖∂‖ 3" in [box.words for box in viz.draw(z, overlay="gradients").picture.boxes]
     z.backward()
     assert "x data 2 grad 3, .grad 30" in [box.words for box in viz.draw(z).picture.boxes]

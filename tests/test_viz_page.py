@@ -98,7 +98,7 @@ def test_an_opened_scope_shows_what_it_holds():
     box = next(id for id, (words, *_) in first["boxes"].items() if words.startswith("block_7 "))
     opened = data["states"][first["next"][str(first["scopes"][box])]]
     assert "block_7" in opened["captions"].values()
-    assert "block_8 3 operations weight · 1 parameter" in {
+    assert "block_8 3 operations 1 parameter: weight" in {
         words for words, *_ in opened["boxes"].values()
     }
 
@@ -224,7 +224,7 @@ def test_search_marks_boxes_and_enter_goes_through_them(opened):
     assert page.run("document.activeElement.id") == "search"
     page.type("block_1")
     found = page.run("document.querySelectorAll('.halo').length")
-    assert found >= 11 and text(page, "#found") == f"{found} found"
+    assert found >= 11 and text(page, "#found") == f"found: {found}"
     page.press("Enter")
     page.press("Enter")
     assert text(page, "#found") == f"2 of {found}"

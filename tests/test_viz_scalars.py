@@ -131,6 +131,6 @@ def test_what_is_left_out_lists_its_parameters_and_has_arrows_from_the_others():
         y = np.tanh(y * w + x)
     drawing = viz.draw(y + weights[0], view="scalars", limit=4)
     (earlier,) = words(drawing, "earlier")
-    assert earlier.endswith("… · 40 parameters 1 of 40 shared with boxes outside")
+    assert earlier.endswith("w5, … 1 of 40 shared with boxes outside")
     ids = {box.words.split()[0]: box.id for box in drawing.picture.boxes}
     assert (ids["x"], ids["…"]) in {(a.tail, a.head) for a in drawing.picture.arrows}

@@ -46,7 +46,8 @@ def test_only_a_reversal_of_axes_is_called_t() -> None:
     w = am.tensor(np.ones((2, 3, 4)), name="w", requires_grad=True)
     for made, label in (
         (np.transpose(w, (2, 0, 1)), "axes 2, 0, 1"),
-        (np.swapaxes(w, 0, 1), "axes 1, 0, 2"),
+        (np.transpose(w, (1, 0, 2)), "axes 1, 0, 2"),
+        (np.swapaxes(w, 0, 1), "swapaxes"),
         (w.T, "T"),
         (w[0].T, "T"),
     ):
@@ -59,10 +60,10 @@ def test_frames_and_overlay_say_what_grad_holds_where_it_is_another_number() -> 
     loss = (w * w).sum()
     loss.backward()
     once = viz.frames(loss).drawing.picture.boxes[0].lines[-1]
-    assert once == "‖grad‖ 2.828, sum of 2"
+    assert once == "‖grad‖ 2.828, sum of 2 terms"
     loss.backward()
     frames = viz.frames(loss)
-    assert frames.drawing.picture.boxes[0].lines[-1] == "‖grad‖ 2.828, sum of 2; .grad 5.657"
+    assert frames.drawing.picture.boxes[0].lines[-1] == "‖grad‖ 2.828, sum of 2 terms; .grad 5.657"
     written = [x.text for step in frames.steps for x in step.writings if x.box == "n0"]
     assert written[-1].endswith("; .grad 5.657")
     shown = viz.draw(loss, overlay="gradients").picture.boxes[0].lines[-1]

@@ -18,6 +18,8 @@ from .pages.webpage import page
 from .picture import Arrow, Box, Cell, Cluster, Picture
 from .rendering import render
 from .stepping.series import Frame, Frames, frames
+from .theme import Theme
+from .wording.language import add_language, messages
 
 __all__ = [
     "Arrow",
@@ -31,9 +33,12 @@ __all__ = [
     "LayoutError",
     "Picture",
     "PictureError",
+    "Theme",
+    "add_language",
     "difference",
     "draw",
     "frames",
+    "messages",
     "mimebundle",
     "page",
     "render",

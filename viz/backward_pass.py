@@ -23,7 +23,8 @@ from autograd_mini.core.tensor import Tensor
 from autograd_mini.errors import StaleGraphError
 
 from .reading import Key, has_changed, has_values, key, operands
-from .texts import clean_text, format_count
+from .texts import clean_text
+from .wording.language import label_of, say, say_count
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
@@ -201,7 +202,8 @@ def gradient_notes(graph: Graph) -> list[str]:
     if stale is not None:
         taken = (x for x in operands(stale) if isinstance(x, Tensor) and has_changed(x, stale))
         changed = next(taken, None)
-        name = clean_text(changed.name) if changed is not None and changed.name else "an operand"
-        return [f"gradients are not known: {name} changed since this was recorded"]
+        known = "" if changed is None else changed.name or ""
+        name = clean_text(label_of(known)) if known else say("an operand")
+        return [say("gradients are not known: {name} changed since this was recorded", name=name)]
     count = _count_hooks(graph)
-    return [f"gradients before hooks: {format_count(count, 'hook')} not called"] if count else []
+    return [say_count("gradients before hooks: {n} hook not called", count)] if count else []

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,6 +26,7 @@ from .graphs.graph_views import COLLECTORS, GraphView, compiled_picture, graph_p
 from .graphs.operations import Facts, view_facts
 from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
+from .legend import add_legend
 from .output.conversion import EXTRA, can_convert, convert_to_pdf, convert_to_pngs
 from .output.dot import make_digraph
 from .output.layout import Engine, lay_out, missing_characters, place_in_rows
@@ -31,12 +34,20 @@ from .output.svg import finish_svg
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
-from .style import THEMES, Theme, apply_theme
-from .texts import describe_picture
+from .reading import scope_of, scope_path
+from .style import FONT_FAMILY, THEMES, ThemeName
+from .texts import clean_text, describe_picture
+from .theme import Theme, theme_source
+from .wording.language import ENGLISH, Wording, load_language, use_wording
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
 
+    from .networks.columns import Classes
+    from .networks.columns import Names as Inputs
+
+LONGEST_CAPTION: Final = 1000
+MOST_CAPTION_LINES: Final = 12
 View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
 
@@ -46,7 +57,7 @@ def refuse_unknown_options(
     direction: str | None,
     limit: int | None,
     engine: str,
-    theme: str | None = None,
+    theme: str | Theme | None = None,
 ) -> None:
     """Refuse unknown options.
 
@@ -57,10 +68,11 @@ def refuse_unknown_options(
         ("view", view, (None, *VIEWS)),
         ("direction", direction, (None, "TB", "LR")),
         ("engine", engine, ("graphviz-pure", "dot")),
-        ("theme", theme, (None, *THEMES)),
+        ("theme", None if isinstance(theme, Theme) else theme, (None, *THEMES)),
     ):
         if value not in known:
             listed = ", ".join(repr(x) for x in known if x)
+            listed += ", or viz.Theme(…)" if name == "theme" else ""
             raise PictureError(f"{name}={value!r} is not known; expected one of {listed}")
     if limit is not None and (not isinstance(limit, int) or limit < 4):
         raise PictureError(f"limit={limit!r} is too few; expected a whole number from 4, or None")
@@ -99,19 +111,21 @@ class Drawing:
     Attributes:
         picture: the boxes, arrows and clusters.
         engine: the layout program.
-        theme: "auto", "light", "dark" or "print".
+        theme: "auto", "light", "dark" or "print", or a `Theme`.
     """
 
     def __init__(
         self,
         picture: Picture,
         engine: Engine = "graphviz-pure",
-        theme: Theme = "auto",
+        theme: ThemeName | Theme = "auto",
         facts: Callable[[], dict[str, Facts]] = dict,
+        wording: Wording | None = None,
     ) -> None:
         self.picture = picture
         self.engine = engine
         self.theme = theme
+        self._wording = wording or Wording()
         self._facts = facts
         self._dot: str | None = None
         self._svg: str | None = None
@@ -121,7 +135,7 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = apply_theme(str(make_digraph(self.picture).source), self.theme)
+            self._dot = theme_source(str(make_digraph(self.picture).source), self.theme)
         return self._dot
 
     @property
@@ -135,7 +149,15 @@ class Drawing:
         """Return the SVG text; `follows` says whether it turns dark on a dark page."""
         if self._drawn is None:
             self._drawn = self._draw_file("svg")
-        return finish_svg(self._drawn, self.picture, self.dot, follows=follows)
+        with use_wording(self._wording):
+            return finish_svg(
+                self._drawn,
+                self.picture,
+                self.dot,
+                follows=follows,
+                family=self.theme.family if isinstance(self.theme, Theme) else FONT_FAMILY,
+                language=self._wording.language,
+            )
 
     @property
     def png(self) -> bytes:
@@ -184,7 +206,7 @@ class Drawing:
             return lay_out(self.dot, kind, placed=self.picture.placed, engine=self.engine)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
-        source = apply_theme(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
+        source = theme_source(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
         return lay_out(source, kind, placed=True, engine=self.engine)
 
     @property
@@ -195,12 +217,14 @@ class Drawing:
     @property
     def json(self) -> str:
         """The nodes, edges and scopes as JSON; `viz.output.text_formats` has the form."""
-        return write_json(self.picture, self._facts())
+        with use_wording(self._wording):
+            return write_json(self.picture, self._facts())
 
     @property
     def model_explorer(self) -> str:
         """The JSON that Google's Model Explorer opens."""
-        return write_model_explorer(self.picture, self._facts())
+        with use_wording(self._wording):
+            return write_model_explorer(self.picture, self._facts())
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Write a file in the format that its suffix or `format` names, and return its path.
@@ -257,8 +281,14 @@ def draw(
     open: Open = None,
     overlay: Names = None,
     sample: Numbers | None = None,
+    inputs: Inputs = None,
+    classes: Classes = None,
+    labels: Mapping[str, str] | None = None,
+    caption: str | None = None,
+    legend: bool = False,
+    language: str = ENGLISH,
     engine: Engine = "graphviz-pure",
-    theme: Theme | None = None,
+    theme: ThemeName | Theme | None = None,
 ) -> Drawing:
     """Draw a computation graph or a network.
 
@@ -284,8 +314,16 @@ def draw(
             NaN arises), "time", "memory", "flops", "parameters". Each adds a line to the boxes;
             the first one with a scale colours them.
         sample: one input of a network, a vector: its neurons show their values for it.
+        inputs: a name for each input of a network, beside its circle.
+        classes: a name for each output of a network; of one with several heads, a list for each,
+            or a mapping by the names of the heads.
+        labels: names of tensors, scopes, operations or layers → what is drawn instead.
+        caption: a text below the picture.
+        legend: whether to explain the kinds of boxes that occur.
+        language: of the words of the library: "en", "ru", or one of `viz.add_language`.
         engine: the layout program, "graphviz-pure" or the system's "dot".
-        theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
+        theme: "auto" (an SVG follows its reader's page), "light", "dark", "print" (no colours), or
+            a `viz.Theme`.
 
     Raises:
         PictureError: if the subject cannot be drawn, or not in this view.
@@ -296,7 +334,36 @@ def draw(
     <Drawing 'Computation graph': 4 boxes, 4 arrows>
     """
     refuse_unknown_options(view, direction, limit, engine, theme)
-    _refuse_options_of_operations(view, overlay=overlay, open=open)
+    refuse_options_of_operations(view, overlay=overlay, open=open)
+    chosen = make_wording(language, labels)
+    with use_wording(chosen):
+        picture, facts = draw_picture(
+            subject, view, direction, limit, title, open, overlay, sample, inputs, classes
+        )
+        picture = finish_picture(picture, caption, legend)
+    check_labels(chosen, picture, subject)
+    return Drawing(picture, engine, theme or "auto", facts, chosen)
+
+
+def draw_picture(
+    subject: object,
+    view: View | None,
+    direction: Direction | None,
+    limit: int | None,
+    title: str | None,
+    open: Open,
+    overlay: Names,
+    sample: Numbers | None,
+    inputs: Inputs,
+    classes: Classes,
+) -> tuple[Picture, Callable[[], dict[str, Facts]]]:
+    """Return the picture of a subject, and what computes the facts about its boxes.
+
+    It speaks the wording of the block around; the arguments are those of `draw`.
+
+    Raises:
+        PictureError: if the subject cannot be drawn, or not in this view.
+    """
     alone = view in ("compiled", "neurons") or isinstance(subject, BaseException)
     graph = None if alone else find_graph(subject)
     facts: Callable[[], dict[str, Facts]] = dict
@@ -307,11 +374,84 @@ def draw(
     elif view == "compiled":
         picture = compiled_picture(subject, limit, direction or "TB", title)
     elif view == "neurons" or (view is None and graph is None):
-        picture = _draw_network(subject, sample, direction, limit, title)
+        return _draw_network(subject, sample, direction, limit, title, inputs, classes), dict
     else:
         graph = _require_graph(graph, subject, sample)
         picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
-    return Drawing(picture, engine, theme or "auto", facts)
+    for name, given in (("inputs", inputs), ("classes", classes)):
+        if given is not None:
+            raise PictureError(f"{name}= is for the neurons of a model; draw the model itself")
+    return picture, facts
+
+
+def make_wording(language: str, labels: Mapping[str, str] | None) -> Wording:
+    """Return the wording of a drawing.
+
+    Raises:
+        PictureError: for a language that is not known, or labels that are not texts by names.
+    """
+    load_language(language)
+    chosen = {} if labels is None else labels
+    if not isinstance(chosen, Mapping) or not all(
+        isinstance(text, str) for pair in chosen.items() for text in pair
+    ):
+        raise PictureError(
+            f"labels={labels!r:.60} is not known; expected names and the texts for them, as "
+            "{'x1': 'height'}"
+        )
+    return Wording(language, dict(chosen))
+
+
+def finish_picture(picture: Picture, caption: str | None, legend: bool) -> Picture:
+    """Return a picture with its caption, and with a legend of its roles if that is wanted.
+
+    Raises:
+        PictureError: for another caption than a text, another legend than True or False.
+    """
+    if caption is not None and not isinstance(caption, str):
+        raise PictureError(f"caption={caption!r:.40} is not a text; expected a text or None")
+    if not isinstance(legend, bool):
+        raise PictureError(f"legend={legend!r:.40} is not known; expected True or False")
+    if caption:
+        cleaned = clean_text(caption, LONGEST_CAPTION, MOST_CAPTION_LINES)
+        picture = replace(picture, caption=cleaned)
+    return add_legend(picture) if legend else picture
+
+
+def check_labels(chosen: Wording, picture: Picture, subject: object) -> None:
+    """Refuse labels for names that the subject does not have; they may be folded away.
+
+    Raises:
+        PictureError: names the label and the nearest names.
+    """
+    left = [name for name in chosen.labels if name not in chosen.used]
+    if not left:
+        return
+    graph = find_graph(subject) if not isinstance(subject, BaseException) else None
+    known = _list_names(graph) if graph is not None else set()
+    unknown = [name for name in left if name not in known]
+    if unknown:
+        drawn = {line for text in picture.texts() for line in text.split("\n")}
+        near = get_close_matches(unknown[0], sorted(known or drawn), 3, 0.5)
+        near = near or sorted(known or drawn)[:5]
+        raise PictureError(
+            f"labels={{{unknown[0]!r:.40}: …}}: no tensor, scope, operation or layer has this "
+            f"name; there is {', '.join(f'{name:.40}' for name in near) or 'none with a name'}"
+        )
+
+
+def _list_names(graph: Graph) -> set[str]:
+    """Return the names of the tensors, scopes and operations of a graph."""
+    leaves = (*graph.inputs, *graph.parameters, *graph.outputs)
+    found = {x.name for x in leaves if x.name}
+    for operation in graph.operations:
+        found |= {operation.type, operation.primitive.symbol}
+        found |= {y.name for y in operation.outputs if y.name}
+        scope = scope_of(operation)
+        while scope is not None:
+            found |= {scope.name, scope_path(scope)}
+            scope = scope.parent
+    return found
 
 
 def _find_marked_drawing(subject: object) -> Callable[..., Picture] | None:
@@ -342,7 +482,7 @@ def _refuse_options_of_graphs(view: View | None, **options: object) -> None:
             raise PictureError(f"{name}= is not for an error or an explanation; leave it out")
 
 
-def _refuse_options_of_operations(view: View | None, **options: object) -> None:
+def refuse_options_of_operations(view: View | None, **options: object) -> None:
     """Refuse options that only views of operations have, if another view is asked for."""
     for name, given in options.items():
         if given not in (None, [], ()) and view in ("compiled", "scalars", "neurons"):
@@ -359,19 +499,29 @@ def _require_graph(graph: Graph | None, subject: object, sample: object) -> Grap
 
 
 def _draw_network(
-    model: object, sample: object, direction: Direction | None, limit: int | None, title: str | None
+    model: object,
+    sample: object,
+    direction: Direction | None,
+    limit: int | None,
+    title: str | None,
+    inputs: Inputs,
+    classes: Classes,
 ) -> Picture:
     if direction == "TB":
         raise PictureError(
             "direction='TB' is not for neurons, which run from left to right; leave it out, "
             "or draw the graph of the output: viz.render(model(x), path, direction='TB')"
         )
-    from .networks.mlp import (
-        neuron_picture,
-        read_network,  # imported here, since it loads autograd_mini.nn
-    )
+    if isinstance(model, Tensor | Graph):
+        raise PictureError(
+            "view='neurons' draws a model: a module, a list of layers, or an object with layers of "
+            f"neurons; got {type(model).__name__}. Draw the model itself: viz.draw(model)"
+        )
+    from .networks.columns import name_neurons, neuron_picture
+    from .networks.mlp import read_network  # imported here, since it loads autograd_mini.nn
 
-    return neuron_picture(read_network(model, sample), title=title, limit=limit)
+    network = name_neurons(read_network(model, sample), inputs, classes)
+    return neuron_picture(network, title=title, limit=limit)
 
 
 def _draw_graph(

@@ -12,6 +12,7 @@ from .graphs.scopes import Open
 from .picture import Direction, Picture
 from .reading import is_number, key, operands
 from .texts import format_number
+from .wording.language import label_of, say
 
 if TYPE_CHECKING:
     from autograd_mini.explanation import Explanation, Step
@@ -38,7 +39,7 @@ def path_picture(
         title: for screen readers.
         open: which scopes are open, as in `draw`.
     """
-    title = title or f"The chain rule for {explained.element}"
+    title = title or say("The chain rule for {element}", element=label_of(explained.element))
     picture, view = graph_picture(
         Graph(explained.output), "operations", limit, direction, title, open
     )
@@ -68,11 +69,15 @@ def path_picture(
             picture.arrows[place] = replace(arrow, lit="path")
         elif place in lit:
             picture.arrows[place] = replace(arrow, lit="path", label=lit[place])
-    share = f"{format_number(explained.paths[0].share)} of {format_number(explained.derivative)}"
+    share = say(
+        "path: {share} of {whole}",
+        share=format_number(explained.paths[0].share),
+        whole=format_number(explained.derivative),
+    )
     ends = {box for _, box in view.box_of_output}
     for place, one in enumerate(picture.boxes):
         if one.id in ends:
-            picture.boxes[place] = replace(one, lines=(*one.lines, f"path: {share}"))
+            picture.boxes[place] = replace(one, lines=(*one.lines, share))
     for place, one in enumerate(picture.boxes):
         if one.id in boxes:
             picture.boxes[place] = replace(one, lit=True)

@@ -28,6 +28,7 @@ from .graphs.operations import OperationsView
 from .graphs.scopes import Open
 from .picture import Direction, Picture
 from .texts import clean_text, format_shape
+from .wording.language import say, say_list
 
 PACKAGE: Final = Path(getfile(Tensor)).parents[1]
 """Frames of code in this folder are the library's."""
@@ -79,7 +80,7 @@ def failure_picture(
         if found is None:
             continue
         failed, made, taken = found
-        title = title or f"What ran before the {type(one).__name__}"
+        title = title or say("What ran before the {error}", error=type(one).__name__)
         picture, view = graph_picture(Graph(failed), "operations", limit, direction, title, open)
         return _mark_failure(picture, view, failed, one, made, taken)
     lost = "; its traceback is lost" if error.__traceback__ is None else ""
@@ -207,7 +208,7 @@ def _stand_in(name: str, symbol: str, given: Sequence[Any]) -> Tensor:
 def _describe_operand(x: object) -> str:
     """Write an operand: its shape, the number that it is, or its type."""
     if isinstance(x, (Tensor, np.ndarray)):
-        return format_shape(x) or "a number"
+        return format_shape(x) or say("a number")
     if isinstance(x, (int, float, complex, np.generic)):
         return clean_text(str(x))
     return clean_text(type(x).__name__)
@@ -228,11 +229,11 @@ def _mark_failure(
     name = "" if failed.op is None else failed.op.type
     ends = {b for y, b in view.box_of_output if y is failed or y.serial == failed.serial}
     inside = [frame.f_code.co_name for frame in _frames_of(error) if _is_of_library(frame)]
-    rule = tuple(RULES[name] for name in inside if name in RULES)[:1]
+    rule = tuple(say(RULES[name]) for name in inside if name in RULES)[:1]
     for place, one in enumerate(picture.boxes):
         if one.id == box:
-            lines = one.lines if alone else (*one.lines, f"in it: {name}")
-            shapes = () if made else (" and ".join(map(_describe_operand, given)),)
+            lines = one.lines if alone else (*one.lines, say("in it: {operation}", operation=name))
+            shapes = () if made else (say_list([_describe_operand(x) for x in given]),)
             picture.boxes[place] = replace(
                 one, role="failed", lines=(*lines, *shapes, *rule), first=True
             )

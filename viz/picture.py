@@ -39,13 +39,17 @@ Role = Literal[
     "legend",
     "anchor",
     "scale",
+    "input_name",
+    "class_name",
 ]
 OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
 """The roles of one operation: in the forward, the backward, and the step of an optimizer."""
 SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_scope"})
 """The roles of a folded scope, in the same three phases."""
-BESIDE: Final[frozenset[Role]] = frozenset({"heading", "anchor", "legend", "scale"})
-"""The roles of headings and legends, which are not boxes of the graph."""
+BESIDE: Final[frozenset[Role]] = frozenset(
+    {"heading", "anchor", "legend", "scale", "input_name", "class_name"}
+)
+"""The roles of headings, names beside neurons, and legends, which are not boxes of the graph."""
 Direction = Literal["TB", "LR"]
 Change = Literal["same", "changed", "new", "gone"]
 """How a thing of two graphs compares."""
@@ -85,6 +89,8 @@ class Box:
         first: whether a thick border says "look here first".
         lit: whether it lies on the path that is explained.
         change: in the difference of two graphs, how it compares.
+        looks: the roles that a legend explains, one for each line, with the look of their boxes.
+        width: in points, if the text is set at a side of a given width.
     """
 
     id: str
@@ -103,6 +109,8 @@ class Box:
     first: bool = False
     lit: bool = False
     change: Change | Literal[""] = ""
+    looks: tuple[Role, ...] = ()
+    width: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(map(replace_hidden, self.lines)))
@@ -175,6 +183,7 @@ class Picture:
         arrows: the operands of one operation stand together, in order.
         clusters: outer ones before inner ones.
         ties: pairs of boxes that stand side by side, the second after the first.
+        caption: the author's text below the picture.
     """
 
     title: str
@@ -184,9 +193,11 @@ class Picture:
     arrows: list[Arrow] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
+    caption: str = ""
 
     def __post_init__(self) -> None:
         self.title = replace_hidden(self.title)
+        self.caption = replace_hidden(self.caption)
 
     @property
     def placed(self) -> bool:
@@ -202,4 +213,4 @@ class Picture:
         shown = [line for box in self.boxes for line in box.lines]
         shown += [cell.text for box in self.boxes for cell in box.cells]
         shown += [arrow.label for arrow in self.arrows]
-        return shown + [cluster.caption for cluster in self.clusters]
+        return [*shown, *(cluster.caption for cluster in self.clusters), self.caption]

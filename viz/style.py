@@ -132,6 +132,8 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     "bias": _neuron_attributes(LINE, PALE, "filled,dashed"),
     "dot": _neuron_attributes(OUTSIDE, OUTSIDE) | {"width": "0.055", "height": "0.055"},
     "heading": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "13"},
+    "input_name": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "12"},
+    "class_name": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "12"},
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "anchor": {"shape": "point", "style": "invis", "width": "0.01"},
@@ -198,7 +200,7 @@ CHANGED_ARROW: Final[dict[Change, dict[str, str]]] = {
 }
 
 
-Theme = Literal["auto", "light", "dark", "print"]
+ThemeName = Literal["auto", "light", "dark", "print"]
 THEMES: Final = ("auto", "light", "dark", "print")
 DARK_PAGE: Final = "#161b22"
 GROUND: Final = "bgcolor=transparent"
@@ -213,8 +215,8 @@ MARKS: Final = {NONFINITE: "#000000", ON_NONFINITE: "#ffffff", REACHED: REACHED}
 """NaN and infinity stay black and grey on paper."""
 
 
-def apply_theme(source: str, theme: Theme) -> str:
-    """Return the DOT text in the colours of a theme.
+def apply_theme(source: str, theme: ThemeName) -> str:
+    """Return the DOT text in the colours of a theme of the library.
 
     "auto" keeps it, on the ground of its page. "light" has a white ground, "dark" a dark one.
     "print" is black on white: borders and shapes alone show the roles, and a dashed line is a
@@ -234,7 +236,7 @@ def apply_theme(source: str, theme: Theme) -> str:
 def _darken_line(line: str) -> str:
     """Return a line of DOT in the colours of a dark page."""
     line = line.replace(GROUND, f'bgcolor="{DARK_PAGE}"')
-    return _replace_colours(line, DARK)
+    return replace_colours(line, DARK)
 
 
 def _remove_colours(line: str) -> str:
@@ -245,10 +247,10 @@ def _remove_colours(line: str) -> str:
     line = line.replace(GROUND, "bgcolor=white")
     pale = {colour: "#ffffff" for colour in DARK if colour not in INKS}
     known = pale | dict.fromkeys(INKS, "#000000") | dict.fromkeys(GREYS, "#808080") | MARKS
-    return _replace_colours(line, known, grey)
+    return replace_colours(line, known, grey)
 
 
-def _replace_colours(
+def replace_colours(
     line: str, colours: dict[str, str], other: Callable[[str], str] | None = None
 ) -> str:
     """Replace the colours of a line and keep their opacity.

@@ -6,7 +6,7 @@ The description in words is for readers who cannot see the picture.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from autograd_mini.core.visible import replace_hidden
 
 from .picture import Picture, Role
 from .reading import is_number, operands, scope_of, scope_path
+from .wording.language import has_label, label_of, say, say_count, say_list
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
@@ -38,6 +39,29 @@ COMMUTATIVE: Final = frozenset(
         *("equal", "not_equal", "bitwise_and", "bitwise_or"),
     }
 )
+
+
+LETTERS: Final = "xyzuvw"
+"""The operands of a function in its label: `where(x, y, 0)`."""
+INDICES: Final = "ijkmnp"
+"""The arrays of places in an index: `[i, j]`."""
+LARGEST: Final = frozenset(float(np.finfo(x).max) for x in (np.float16, np.float32, np.float64))
+PLAIN_SYMBOLS: Final = {
+    ("stop_gradient", "stop"): "no gradient",
+    ("class_numbers", "class?"): "check classes",
+    ("finite", "finite?"): "check finite",
+    ("demanded", "holds?"): "check",
+    ("added_at", "[ ]+"): "add at places",
+    ("set_at", "[ ]←"): "set at places",
+    ("getitem", "[ ]"): "pick",
+    ("picked", "[ ]"): "pick",
+    ("dot", "·"): "dot product",
+    ("ldexp", "·2^"): "× 2^",
+    ("affine", "@ +"): "x @ W + b",
+    ("accumulated", "+ @"): "c + a @ b",
+}
+"""Name and symbol of operations whose symbol only programmers read → the words for them."""
+ORDINALS: Final = {1: "{place}st", 2: "{place}nd", 3: "{place}rd"}
 
 
 def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
@@ -146,24 +170,39 @@ def operation_label(operation: Operation) -> str:
     sign = operation_symbol(operation)
     if operation.type == "getitem" and "index" in operation.params:
         return clean_text(f"[{_format_index(operation.params['index'])}]")
+    if operation.type == "set_at" and "index" in operation.params:
+        return clean_text(f"[{_format_index(operation.params['index'])}] ←")
     if operation.type == "draw" and "method" in operation.params:
         return f"{sign} {operation.params['method'].replace('_', ' ')}"
     own = PRIMITIVES.get(operation.type) is operation.primitive  # not a user's of the same name
     if own and operation.type == "transpose" and not _is_reversal(operation.params["axes"]):
-        return f"axes {', '.join(map(str, operation.params['axes']))}"
+        return say("axes {axes}", axes=", ".join(map(str, operation.params["axes"])))
     if not any(is_number(x) for x in taken):
         return f"{sign}{_format_axis(operation)}"
     if any(c.isalpha() for c in sign) or len(taken) != 2:
-        tensors = sum(not is_number(x) for x in taken)
-        blank = "x" if tensors == 1 else "·"
-        inside = ", ".join(format_constant(x) if is_number(x) else blank for x in taken)
+        letters = iter(LETTERS if sum(not is_number(x) for x in taken) > 1 else "x")
+        inside = ", ".join(
+            _format_operand(x) if is_number(x) else next(letters, "…") for x in taken
+        )
         return f"{sign}({inside})"
     left, right = taken
     if is_number(right):
-        return f"{sign} {format_constant(right)}"
+        return f"{sign} {_format_operand(right)}"
     if operation.type in COMMUTATIVE:
-        return f"{sign} {format_constant(left)}"
-    return f"{format_constant(left)} {sign} x"
+        return f"{sign} {_format_operand(left)}"
+    return f"{_format_operand(left)} {sign} x"
+
+
+def _format_operand(value: object) -> str:
+    """Write a number among the operands; the largest one of its dtype, a bound, by this name.
+
+    >>> _format_operand(np.finfo(np.float64).max), _format_operand(np.float32(2.5))
+    ('largest number', '2.5')
+    """
+    held = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(held, float) and abs(held) in LARGEST:
+        return say("largest number") if held > 0 else say("−largest number")
+    return format_constant(value)
 
 
 def _is_reversal(axes: tuple[int, ...]) -> bool:
@@ -172,12 +211,17 @@ def _is_reversal(axes: tuple[int, ...]) -> bool:
 
 
 def operation_symbol(operation: Operation) -> str:
-    """Return the symbol of an operation on one line, or its name if it has no symbol."""
+    """Return the symbol of an operation on one line, or its name if it has no symbol.
+
+    An author's label for the operation stands in place of both.
+    """
     row = operation.primitive
+    named = next((label_of(x) for x in (row.name, row.symbol) if x and has_label(x)), "")
+    words = PLAIN_SYMBOLS.get((row.name, row.symbol))
     return (
-        clean_text(row.symbol, lines=1).strip()
+        clean_text(named or (say(words) if words else row.symbol), lines=1).strip()
         or clean_text(row.name, lines=1).strip()
-        or "operation"
+        or say("operation")
     )
 
 
@@ -188,24 +232,26 @@ def _format_axis(operation: Operation) -> str:
     axes = value if isinstance(value, tuple) else () if value is None else (value,)
     if not axes or ndim < 2 or len(axes) == ndim:
         return ""
-    return f" axis {', '.join(map(str, axes))}"
+    return say(" axis {axes}", axes=", ".join(map(str, axes)))
 
 
 def _format_index(parts: tuple[object, ...]) -> str:
-    """Write an index as the user did: `0, 1:3, …`; arrays show their shape."""
+    """Write an index as the user did: `0, 1:3, …`; arrays of places are `i`, `j`, `k`."""
     parts = parts if isinstance(parts, tuple) else (parts,)
-    return ", ".join(map(_index_part, parts))
+    letters = iter(INDICES)
+    return ", ".join(_index_part(part, letters) for part in parts)
 
 
-def _index_part(part: Any) -> str:
+def _index_part(part: Any, letters: Iterator[str]) -> str:
+    """Write a part of an index."""
     if isinstance(part, slice):
         ends = ["" if end is None else str(end) for end in (part.start, part.stop)]
         return ":".join(ends if part.step is None else [*ends, str(part.step)])
     if part is Ellipsis:
         return "…"
-    if np.ndim(part) == 0:
-        return "array" if repr(part) == "ARRAY" else str(part)
-    return f"{np.asarray(part).dtype} {format_shape(part)}"
+    if np.ndim(part) == 0 and repr(part) != "ARRAY":
+        return str(part)
+    return next(letters, "…")
 
 
 def operation_tooltip(operation: Operation) -> str:
@@ -219,14 +265,14 @@ def operation_tooltip(operation: Operation) -> str:
 
 
 def list_names(names: Sequence[str], noun: str) -> str:
-    """Write the first names, as many as fit on a line, and the number of all.
+    """Write the number of names, and the first of them, as many as fit on a line.
 
     Names may be empty. Equal names are written once, with their number.
 
     >>> list_names(["W", "U", "b"], "parameter")
-    'W, U, b · 3 parameters'
+    '3 parameters: W, U, b'
     >>> list_names(["", ""], "parameter"), list_names(["W", "W", "b"], "parameter")
-    ('2 parameters', 'W ×2, b · 3 parameters')
+    ('2 parameters', '3 parameters: W 2 times, b')
     """
     different = with_counts([name for name in names if name])
     shown: list[str] = []
@@ -237,12 +283,21 @@ def list_names(names: Sequence[str], noun: str) -> str:
     if not shown:
         return format_count(len(names), noun)
     rest = [] if len(shown) == len(different) and all(names) else ["…"]
-    return f"{', '.join([*shown, *rest])} · {format_count(len(names), noun)}"
+    return f"{format_count(len(names), noun)}: {', '.join([*shown, *rest])}"
 
 
 def with_counts(names: Iterable[str]) -> list[str]:
     """Return the different names, with a count after those that occur several times."""
-    return [f"{name} ×{n}" if n > 1 else name for name, n in Counter(names).items()]
+    return [times(name, n) for name, n in Counter(names).items()]
+
+
+def times(name: str, count: int) -> str:
+    """Write a name, and how often it occurs if it does several times.
+
+    >>> times("W", 1), times("W", 3)
+    ('W', 'W 3 times')
+    """
+    return say_count("{name} {n} time", count, name=name) if count > 1 else name
 
 
 def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str = ", ") -> str:
@@ -259,7 +314,7 @@ def join_list(texts: Sequence[str], longest: int = LONGEST_TOOLTIP, between: str
             break
         shown.append(text)
     rest = len(texts) - len(shown)
-    return between.join([*shown, *([f"… and {rest} more"] if rest else [])])
+    return between.join([*shown, *([say("… and {rest} more", rest=rest)] if rest else [])])
 
 
 def ordinal(place: int) -> str:
@@ -268,32 +323,38 @@ def ordinal(place: int) -> str:
     >>> ordinal(1), ordinal(12), ordinal(22)
     ('1st', '12th', '22nd')
     """
-    special = {1: "st", 2: "nd", 3: "rd"}
-    return f"{place}{'th' if place // 10 % 10 == 1 else special.get(place % 10, 'th')}"
+    teens = place // 10 % 10 == 1
+    message = "{place}th" if teens else ORDINALS.get(place % 10, "{place}th")
+    return say(message, place=place)
 
 
 def format_count(count: int, noun: str) -> str:
     """Write a count with its noun: `1 operation`, `960 operations`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\N{NO-BREAK SPACE}")
+    return say_count(f"{{n}} {noun}", count)
 
 
 MOST_SENTENCES: Final = 60
 NOUNS: Final[dict[Role, str]] = {
-    "input": "input",
-    "parameter": "parameter",
-    "operation": "operation",
-    "gradient": "backward operation",
-    "update": "update operation",
-    "updated": "updated tensor",
-    "failed": "operation that failed",
-    "gradient_value": "gradient",
-    "scalar_operation": "operation",
-    "scope": "fold",
-    "gradient_scope": "fold of the backward",
-    "update_scope": "fold of the update",
-    "earlier": "box of what is left out",
-    "tensor": "result",
-    "output": "output",
+    "input": "{n} input",
+    "parameter": "{n} parameter",
+    "operation": "{n} operation",
+    "gradient": "{n} backward operation",
+    "update": "{n} update operation",
+    "updated": "{n} updated tensor",
+    "failed": "{n} operation that failed",
+    "gradient_value": "{n} gradient",
+    "scalar_operation": "{n} operation",
+    "scope": "{n} fold",
+    "gradient_scope": "{n} fold of the backward",
+    "update_scope": "{n} fold of the update",
+    "earlier": "{n} box of what is left out",
+    "tensor": "{n} result",
+    "output": "{n} output",
+}
+"""Role → the counted message of its boxes."""
+NAMED: Final[dict[Role, str]] = {
+    "input_name": "Inputs: {names}.",
+    "class_name": "Outputs: {names}.",
 }
 TENSORS: Final[frozenset[Role]] = frozenset(
     {"input", "parameter", "updated", "gradient_value", "output"}
@@ -307,32 +368,37 @@ def describe_picture(picture: Picture) -> str:
     A tensor counts once, however often it is drawn, counted or listed.
     """
     if picture.placed:
-        headings = [box.words for box in picture.boxes if box.role == "heading"]
-        return f"Layers from left to right: {', '.join(headings)}."
+        return " ".join([_describe_layers(picture), *_describe_caption(picture)])
     tensors = {tensor for box in picture.boxes for tensor in box.tensors}
     counts: Counter[Role] = Counter(role for role, _ in tensors)
     counts.update(box.role for box in picture.boxes if box.role not in TENSORS)
-    amounts = [count_nouns(counts[role], noun) for role, noun in NOUNS.items() if counts[role]]
-    sentences = [f"A graph of {', '.join(amounts)}." if amounts else "An empty graph."]
+    amounts = [say_count(noun, counts[role]) for role, noun in NOUNS.items() if counts[role]]
+    if not amounts:
+        sentences = [say("An empty graph.")]
+    else:
+        sentences = [say("A graph of {amounts}.", amounts=", ".join(amounts))]
     sentences += _describe_operands(picture)
     if len(sentences) > MOST_SENTENCES:
         rest = len(sentences) - MOST_SENTENCES
-        more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
+        more = say_count("{n} more box takes others.", rest)
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *_describe_legends(picture)])
+    return " ".join([*sentences, *_describe_legends(picture), *_describe_caption(picture)])
 
 
-def count_nouns(count: int, noun: str) -> str:
-    """Write a count with its noun; the first word of the noun becomes the plural.
+def _describe_layers(picture: Picture) -> str:
+    """Write the layers of a network, with the names of its inputs and classes."""
+    headings = [box.words for box in picture.boxes if box.role == "heading"]
+    found = [say("Layers from left to right: {headings}.", headings=", ".join(headings))]
+    for role, message in NAMED.items():
+        chosen = [box.words for box in picture.boxes if box.role == role]
+        found += [say(message, names=", ".join(chosen))] if chosen else []
+    return " ".join(found)
 
-    >>> count_nouns(2, "fold of the backward"), count_nouns(3, "box of what is left out")
-    ('2 folds of the backward', '3 boxes of what is left out')
-    """
-    if noun == "backward operation" or noun == "update operation" or noun == "updated tensor":
-        return format_count(count, noun)
-    first, space, others = noun.partition(" ")
-    found = format_count(count, first).replace("boxs", "boxes")
-    return f"{found}{space}{others}"
+
+def _describe_caption(picture: Picture) -> list[str]:
+    """Return the caption as a sentence, if there is one."""
+    text = " ".join(picture.caption.split())
+    return [text if text.endswith((".", "!", "?", "…")) else f"{text}."] if text else []
 
 
 def _describe_operands(picture: Picture) -> list[str]:
@@ -342,11 +408,10 @@ def _describe_operands(picture: Picture) -> list[str]:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, Counter())[arrow.tail] += arrow.count
     taken_by = {
-        head: [f"{names[x]} {n} times" if n > 1 else names[x] for x, n in found.items()]
-        for head, found in entering.items()
+        head: [times(names[x], n) for x, n in found.items()] for head, found in entering.items()
     }
     return [
-        f"{names[box.id]} takes {' and '.join(taken_by[box.id])}."
+        say("{name} takes {operands}.", name=names[box.id], operands=say_list(taken_by[box.id]))
         for box in picture.boxes
         if box.id in taken_by
     ]
@@ -358,9 +423,10 @@ def _describe_legends(picture: Picture) -> list[str]:
     for box in picture.boxes:
         if box.role == "scale":
             what, *ends = box.lines
-            between = " to " if len(box.swatches) > len(ends) else ", "
-            found.append(f"Colours tell: {what}, {between.join(ends)}.")
-        elif box.role == "legend":
+            between = say(" to ") if len(box.swatches) > len(ends) else ", "
+            told = f"{what}, {between.join(ends)}"
+            found.append(say("Colours tell: {what}.", what=told))
+        elif box.role == "legend" and not box.looks:
             found.append(f"{box.words}.")
     return found
 

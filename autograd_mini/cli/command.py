@@ -11,7 +11,12 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -46,7 +51,10 @@ Draw a tensor, function, model or compiled step of a module or file.
 A function is called with the inputs that are given; so is a model, which without them is drawn as
 its neurons. The exit code is 0, or 2 if the picture cannot be drawn."""
 
-OPTIONS = ("view", "direction", "limit", "open", "overlay", "theme", "title", "engine")
+OPTIONS = (
+    *("view", "direction", "limit", "open", "overlay", "theme", "title", "caption", "legend"),
+    *("language", "classes", "labels", "engine"),
+)
 
 
 def draw_options(parser: ArgumentParser) -> None:
@@ -72,12 +80,38 @@ def draw_options(parser: ArgumentParser) -> None:
         help="values, gradients, nonfinite, time, memory, flops or parameters")  # fmt: skip
     row("--theme", help="auto, light, dark or print")
     row("--title", help="read aloud by screen readers")
+    row("--caption", help="a text below the picture")
+    row("--legend", action="store_true", help="explain the kinds of boxes")
+    row("--language", default="en", help="of the words: en or ru")
+    row("--label", dest="labels", action="append", type=_parse_label, metavar="NAME=TEXT",
+        help="what to draw in place of a name; several may be given")  # fmt: skip
+    row(
+        "--inputs",
+        dest="input_names",
+        type=_parse_names,
+        metavar="A,B",
+        help="names of a network's inputs",
+    )
+    row("--classes", type=_parse_names, metavar="A,B", help="names of a network's outputs")
     row("--engine", default="graphviz-pure", help="the layout program, graphviz-pure or dot")
 
 
 def _parse_limit(text: str) -> int | None:
     """Read a number of boxes, or `all`."""
     return None if text == "all" else int(text)
+
+
+def _parse_label(text: str) -> tuple[str, str]:
+    """Read the label of a name, `x1=height`."""
+    name, equals, label = text.partition("=")
+    if not name or not equals:
+        raise ArgumentTypeError(f"{text!r} is not a label; expected NAME=TEXT, as x1=height")
+    return name, label
+
+
+def _parse_names(text: str) -> list[str]:
+    """Read names with commas between them."""
+    return [name.strip() for name in text.split(",")]
 
 
 def draw(asked: Namespace) -> int:
@@ -87,6 +121,8 @@ def draw(asked: Namespace) -> int:
     for path in outputs:
         viz.formats.check_path(path, asked.format)
     options = {name: getattr(asked, name) for name in OPTIONS}
+    options["inputs"] = asked.input_names
+    options["labels"] = dict(asked.labels) if asked.labels else None
     if asked.open and len(asked.open) == 1 and asked.open[0].isdigit():
         options["open"] = int(asked.open[0])
     if asked.sample:

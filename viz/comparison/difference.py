@@ -20,7 +20,7 @@ from ..formats import check_path
 from ..graphs.scopes import Open
 from ..output.layout import Engine
 from ..picture import Change, Direction, Picture
-from ..style import Theme
+from ..style import ThemeName
 
 NO_INPUTS: Final = "inputs= is for functions and models"
 
@@ -38,7 +38,7 @@ class Difference(Drawing):
         self,
         picture: Picture,
         engine: Engine,
-        theme: Theme,
+        theme: ThemeName,
         facts: Callable[[], Any],
         counts: tuple[dict[Change, int], dict[Change, int], dict[Change, int]],
     ) -> None:
@@ -75,7 +75,7 @@ def difference(
     title: str | None = None,
     open: Open = None,
     engine: Engine = "graphviz-pure",
-    theme: Theme | None = None,
+    theme: ThemeName | None = None,
     format: str | None = None,
 ) -> Difference:
     """Draw two graphs as one: what is the same grey, changed blue, new green, gone red.

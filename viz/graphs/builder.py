@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,15 +23,15 @@ from ..texts import (
     join_list,
     list_names,
     ordinal,
+    times,
     value_or_shape,
 )
+from ..wording.language import has_label, label_of, say, say_count, say_list
 from .outline import Outline
 from .scopes import Branch, Part, Source
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
-
-BOXES_OUTSIDE: Final = "boxes outside"
 
 
 def describe_sharing(part: Part, outline: Outline) -> list[str]:
@@ -46,16 +47,23 @@ def describe_sharing(part: Part, outline: Outline) -> list[str]:
             x for x in outline.users(leaf) if x is not part and _part_phase(x) == _part_phase(part)
         ]
         others |= {
-            _fold_caption(x, part) if x.kind != "operation" else BOXES_OUTSIDE: None for x in users
+            _fold_caption(x, part) if x.kind != "operation" else say("boxes outside"): None
+            for x in users
         }
         shared += bool(users)
     if not shared:
         return []
-    folds = [name for name in others if name != BOXES_OUTSIDE]
-    whom = folds if len(folds) == 1 else [format_count(len(folds), "fold")] if folds else []
-    others_text = " and ".join([*whom, *([BOXES_OUTSIDE] if BOXES_OUTSIDE in others else [])])
-    some = "" if shared == len(listed) else f"{shared} of {len(listed)} "
-    return [f"{some}shared with {others_text}"]
+    outside = say("boxes outside")
+    folds = [name for name in others if name != outside]
+    whom = folds if len(folds) == 1 else [say_count("with {n} fold", len(folds))] if folds else []
+    others_text = say_list([*whom, *([outside] if outside in others else [])])
+    if shared == len(listed):
+        return [say("shared with {others}", others=others_text)]
+    return [
+        say(
+            "{some} of {all} shared with {others}", some=shared, all=len(listed), others=others_text
+        )
+    ]
 
 
 def _part_phase(part: Part) -> str:
@@ -66,9 +74,21 @@ def _part_phase(part: Part) -> str:
 def _fold_caption(part: Part, other: Part) -> str:
     """Return the caption of a fold, or its path if another fold has the same caption."""
     if part.kind == "earlier":
-        return "what is left out"
+        return say("what is left out")
     known = part.branch.caption
-    return clean_text(known if known != other.branch.caption else scope_path(part.branch.scope))
+    if known == other.branch.caption and not has_label(known):
+        return clean_text(scope_path(part.branch.scope))
+    return part_caption(part)
+
+
+def part_caption(part: Part) -> str:
+    """Return the caption of a fold as it is drawn."""
+    return scope_caption(part.branch)
+
+
+def scope_caption(branch: Branch) -> str:
+    """Return the caption of a scope as it is drawn: its label, or its name."""
+    return clean_text(label_of(branch.path) if has_label(branch.path) else label_of(branch.caption))
 
 
 @dataclass(slots=True)
@@ -92,20 +112,23 @@ class Places:
         """
         copies = Counter(self.drawn.values())
         several = [leaf for leaf, count in copies.items() if count > 1]
-        found = {leaf: "shared" for leaf in copies if self.counted[leaf] or self.listed[leaf]}
+        shared = say("shared")
+        found = dict.fromkeys((x for x in copies if self.counted[x] or self.listed[x]), shared)
         if len(several) == 1:
-            return found | {several[0]: "shared"}
-        return found | {leaf: f"shared {place}" for place, leaf in enumerate(several, start=1)}
+            return found | {several[0]: shared}
+        numbered = enumerate(several, start=1)
+        return found | {leaf: say("shared {number}", number=place) for place, leaf in numbered}
 
     def describe_places(self, leaf: Key, mark: str) -> str:
         """Write in which places a leaf with a mark is."""
         copies = sum(other == leaf for other in self.drawn.values())
-        phrases = [f"drawn {copies} times, each marked {mark!r}"] if copies > 1 else []
+        several = say_count("drawn {n} time, each marked {mark!r}", copies, mark=mark)
+        phrases = [several] if copies > 1 else []
         if self.counted[leaf]:
-            phrases.append(f"counted in {format_count(self.counted[leaf], 'group')} of leaves")
+            phrases.append(say_count("counted in {n} group of leaves", self.counted[leaf]))
         if self.listed[leaf]:
-            phrases.append(f"listed in {format_count(self.listed[leaf], 'fold')}")
-        return f"one tensor, {', '.join(phrases)}"
+            phrases.append(say_count("listed in {n} fold", self.listed[leaf]))
+        return say("one tensor, {places}", places=", ".join(phrases))
 
 
 MOST_ARROWS: Final = 6
@@ -115,6 +138,7 @@ MOST_NAMES: Final = 3
 NAME_OF_UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
 LONGEST_PLACES: Final = 24
 """The operands that one arrow brings are listed in at most this many letters."""
+NUMBER: Final = re.compile(r"\d+")
 NO_LEAF: Final[Key] = (0, 0)
 Tensors = tuple[tuple[Role, Hashable], ...]
 
@@ -175,7 +199,7 @@ class Builder:
             branch = branch.parent
         parent = self.clusters.get(branch)
         for inner in reversed(missing):
-            cluster = Cluster(f"cluster_{len(self.clusters)}", clean_text(inner.caption), parent)
+            cluster = Cluster(f"cluster_{len(self.clusters)}", scope_caption(inner), parent)
             self.picture.clusters.append(cluster)
             parent = self.clusters[inner] = cluster.id
         return parent
@@ -184,11 +208,12 @@ class Builder:
         """Return the tooltip of a leaf: role, dtype, shape, its places, and whether it changed."""
         role = "parameter" if isinstance(leaf, Tensor) and leaf.requires_grad else "input"
         dtype = leaf.dtype if isinstance(leaf, Tensor) else getattr(leaf, "dtype", "")
-        text = (
-            f"{role}, {dtype}, shape {np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)}"
-        )
+        shape = np.shape(leaf._value if isinstance(leaf, Tensor) else leaf)
+        text = say("{role}, {dtype}, shape {shape}", role=say(role), dtype=dtype, shape=shape)
         text = f"{text}, {places}" if places else text
-        return f"{text}, changed since the graph was recorded" if self._is_changed(leaf) else text
+        if not self._is_changed(leaf):
+            return text
+        return say("{leaf}, changed since the graph was recorded", leaf=text)
 
     def mark_shared(self) -> None:
         """Mark the boxes of leaves that are in several places, once all boxes are there."""
@@ -225,17 +250,18 @@ class Builder:
         if not isinstance(leaf, Tensor):
             return self.add_box(
                 "input",
-                "array",
+                say("array"),
                 format_shape(leaf),
                 tooltip=self.leaf_tooltip(leaf),
                 inside=inside,
                 tensors=_tensor_identities([source]),
             )
-        known = name_in_scope(leaf, inside) or NAME_OF_UNNAMED[source.role], value_or_shape(leaf)
+        name = name_in_scope(leaf, inside) or say(NAME_OF_UNNAMED[source.role])
+        known = name, value_or_shape(leaf)
         box = self.add_box(
             source.role,
             *known,
-            "changed" if self.is_marked_changed(leaf) else "",
+            say("changed") if self.is_marked_changed(leaf) else "",
             tooltip=self.leaf_tooltip(leaf),
             inside=inside,
             copy_of=self._first.get(key(leaf)),
@@ -251,7 +277,7 @@ class Builder:
         label = f"… {format_count(len(sources), f'more {role}')}"
         box = self.add_box(role, label, inside=inside, tensors=_tensor_identities(sources))
         self.places.counted.update(key(x.value) for x in sources if isinstance(x.value, Tensor))
-        names = [_leaf_name(x.value) or NAME_OF_UNNAMED[role] for x in sources]
+        names = [_leaf_name(x.value) or say(NAME_OF_UNNAMED[role]) for x in sources]
         self.lists[box] = {"holds": names}
         return box
 
@@ -265,7 +291,7 @@ class Builder:
             "earlier",
             f"… {count}",
             *lines,
-            tooltip="raise limit= to draw more of them",
+            tooltip=say("raise limit= to draw more of them"),
             tensors=self.listed_identities(part),
         )
         self.lists[box] = found
@@ -276,7 +302,7 @@ class Builder:
         count = format_count(len(outputs), "more output")
         identities: Tensors = tuple(("output", key(y)) for y in outputs)
         box = self.add_box("output", f"… {count}", tensors=identities)
-        self.lists[box] = {"holds": [_leaf_name(y) or "output" for y in outputs]}
+        self.lists[box] = {"holds": [_leaf_name(y) or say("output") for y in outputs]}
         return box
 
     def listed_identities(self, part: Part) -> Tensors:
@@ -315,8 +341,9 @@ class Builder:
     def finish(self) -> Picture:
         """Add the notes, join arrows where there are too many, and return the picture."""
         if self.all_changed:
-            count = format_count(len(self.outline.graph.parameters), "parameter")
-            self.add_box("legend", f"all {count} changed since this was recorded")
+            count = len(self.outline.graph.parameters)
+            said = say_count("all {n} parameter changed since this was recorded", count)
+            self.add_box("legend", said)
         for note in self.notes:
             self.add_box("legend", note)
         self.picture.arrows = _mark_operands(self.picture)
@@ -352,9 +379,9 @@ class Builder:
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
-            times = f"{label} ×{count}".strip() if count > 1 else label
             alike = _operand_range(arrows[x] for x in places if arrows[x].label == label)
-            yield place, replace(arrows[place], label=times, count=count, operand=alike)
+            often = times(label, count).strip()
+            yield place, replace(arrows[place], label=often, count=count, operand=alike)
 
 
 def _mark_operands(picture: Picture) -> list[Arrow]:
@@ -381,7 +408,7 @@ def _mark_operands(picture: Picture) -> list[Arrow]:
 def _operand_range(arrows: Iterable[Arrow]) -> str:
     """Write the places of the operands that one arrow stands for."""
     places = [arrow.operand for arrow in arrows]
-    numbers = [int(place[:-2]) for place in places if place]
+    numbers = [int(NUMBER.findall(place)[0]) for place in places if place]
     if len(numbers) > 1 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return f"{places[0]}–{places[-1]}"
     return join_list(places, LONGEST_PLACES) if numbers else ""
@@ -397,15 +424,19 @@ def _tensor_identities(sources: Iterable[Source]) -> Tensors:
 
 def _leaf_name(leaf: Tensor) -> str:
     """Return the name of a leaf, empty if it has none."""
-    return clean_text(leaf.name or "", lines=1) if isinstance(leaf, Tensor) else "array"
+    return (
+        clean_text(label_of(leaf.name or ""), lines=1) if isinstance(leaf, Tensor) else say("array")
+    )
 
 
 def name_in_scope(leaf: Tensor, *around: Branch) -> str:
     """Return the name of a leaf without the names of these scopes at its beginning."""
     name = leaf.name or ""
+    if has_label(name):
+        return clean_text(label_of(name))
     for branch in around:
         name = name.removeprefix(f"{branch.caption}.")
-    return clean_text(name)
+    return clean_text(label_of(name))
 
 
 def _count_arrays(part: Part) -> int:
@@ -436,9 +467,11 @@ def output_index(tensor: Tensor, operation: Operation | None) -> str:
 def default_title(graph: Graph) -> str:
     """Name a picture after its outputs, the first few of them."""
     named = (y for y in graph.outputs if y.name and not is_assignment(y.op))
-    names = [clean_text(y.name or "") for y in named]
+    names = [clean_text(label_of(y.name or "")) for y in named]
     if not names:
-        return "Computation graph"
+        return say("Computation graph")
     rest = len(names) - MOST_NAMES
-    more = f" and {rest} more" if rest > 0 else ""
-    return f"Computation graph of {', '.join(names[:MOST_NAMES])}{more}"
+    listed = ", ".join(names[:MOST_NAMES])
+    if rest > 0:
+        listed = say("{names} and {rest} more", names=listed, rest=rest)
+    return say("Computation graph of {names}", names=listed)

@@ -35,16 +35,14 @@ from ..texts import (
     format_shape,
     list_names,
     operation_label,
-    operation_symbol,
     ordinal,
+    times,
 )
-from .builder import default_title, name_in_scope
-from .operations import OperationsView, TensorsView
+from ..wording.language import label_of, say, say_count
+from .builder import default_title, name_in_scope, part_caption, scope_caption
+from .operations import OperationsView, TensorsView, part_label
 from .outline import Outline
 from .scopes import Branch, Open, Part
-
-MOST_SYMBOLS: Final = 4
-"""If a rule has more operations than this, only the tooltip lists them."""
 
 
 class BackwardView(OperationsView):
@@ -61,7 +59,7 @@ class BackwardView(OperationsView):
         self.gradient_of_leaf: dict[Key, str] = {}
         self.gradient_of_lump: dict[str, str] = {}
         ends = [y for y in outline.graph.outputs if y.requires_grad]
-        self.end = clean_text(ends[0].name or "output") if len(ends) == 1 else "Σ"
+        self.end = _name_output(ends[0]) if len(ends) == 1 else "Σ"
         self.reached = find_reached(outline.graph)
         self.terms_of_part = Counter(
             (part, key(x))
@@ -107,7 +105,7 @@ class BackwardView(OperationsView):
             branch = branch.parent
         found = self.mirrored[branch]
         for inner in reversed(missing):
-            found = self.mirrored[inner] = Branch(Scope(f"∂ {inner.caption}", None), found)
+            found = self.mirrored[inner] = Branch(Scope(f"∂ {scope_caption(inner)}", None), found)
         return found
 
     def _add_gradient(self, part: Part) -> str:
@@ -115,14 +113,14 @@ class BackwardView(OperationsView):
         inside = self.mirror(part.around)
         if part.kind != "operation":
             passed = sum(operation.serial in self.reached for operation in part.operations)
-            count = format_count(passed, "operation")
-            name = f"of {count}" if part.kind == "earlier" else clean_text(part.branch.caption)
+            earlier = part.kind == "earlier"
+            name = say_count("of {n} operation", passed) if earlier else part_caption(part)
             names = [self._name_of_end(x, part) for x in self._listed_ends(part)]
             box = self.builder.add_box(
                 "gradient_scope",
                 f"∂ {name}",
                 list_names(names, "gradient") if names else "",
-                tooltip=f"the gradient of {_share_of(passed, part)}",
+                tooltip=_describe_share(passed, part),
                 inside=inside,
                 tensors=tuple(("gradient_value", key(x)) for x in self._listed_ends(part)),
             )
@@ -130,16 +128,20 @@ class BackwardView(OperationsView):
                 self.builder.lists[box] = {"gradients": names}
             return box
         (operation,) = part.operations
-        made = [operation_symbol(op) for op in _rule_operations(operation)]
-        words = "  ".join(made) if len(made) <= MOST_SYMBOLS else ""
-        counts = ", ".join(f"{n} {sign}" if n > 1 else sign for sign, n in Counter(made).items())
+        steps = _rule_operations(operation)
+        made = [_word_of(op) for op in steps]
+        if len(steps) == 1:
+            words = operation_label(steps[0])
+        else:
+            words = format_count(len(steps), "operation") if steps else ""
+        counts = ", ".join(times(word, n) for word, n in Counter(made).items())
         rules = operation.primitive.doc.partition("  ∂")[2]
         lines = (
             f"∂{rules}".replace("  ∂", "\n∂"),
-            f"computed by {counts}" if counts else "",
+            say("computed by {operations}", operations=counts) if counts else "",
         )
         tooltip = clean_text("\n".join(filter(None, lines)), 300, lines=8)
-        name = clean_text(f"∂ {operation_label(operation)}")
+        name = clean_text(f"∂ {part_label(part)}")
         return self.builder.add_box(
             "gradient", name, clean_text(words), tooltip=tooltip, inside=inside
         )
@@ -147,17 +149,20 @@ class BackwardView(OperationsView):
     def _name_of_end(self, x: Tensor, part: Part) -> str:
         """Return the name of a gradient that ends in a part, and how many of its terms do."""
         terms, here = self.terms[key(x)], self.terms_of_part[part, key(x)]
-        some = f"{here} of {terms} terms" if here < terms else f"sum of {terms}"
+        if here < terms:
+            some = say_count("{here} of {n} term", terms, here=here)
+        else:
+            some = say_count("sum of {n} term", terms)
         name = f"∂{name_in_scope(x, part.branch)}" if x.name else ""
         return f"{name} ({some})" if name and terms > 1 else name
 
     def _add_seed(self, y: Tensor, box: str) -> None:
         """Add the cotangent of an output, where the reverse pass begins."""
-        name = clean_text(y.name or "output")
+        name = _name_output(y)
         seed = self.builder.add_box(
             "gradient_value",
             f"∂{name}/∂{name}",
-            "1" if not y.ndim else f"1s {format_shape(y)}",
+            "1" if not y.ndim else say("ones {shape}", shape=format_shape(y)),
             tensors=(("gradient_value", ("seed", key(y))),),
         )
         self.builder.picture.ties.append((box, seed))
@@ -171,12 +176,12 @@ class BackwardView(OperationsView):
         seed = self.builder.add_box(
             "gradient_value",
             f"… {format_count(len(outputs), 'more output')}",
-            "1s",
-            tooltip="the gradient of each of them by itself",
+            say("ones"),
+            tooltip=say("the gradient of each of them by itself"),
             tensors=tuple(("gradient_value", ("seed", key(y))) for y in outputs),
         )
         self.builder.lists[seed] = {
-            "holds": [clean_text(y.name or "output", lines=1) for y in outputs]
+            "holds": [clean_text(_name_output(y), lines=1) for y in outputs]
         }
         for head in dict.fromkeys(map(self._gradient_at, outputs)):
             self._add_backward_arrow(seed, head)
@@ -224,7 +229,7 @@ class BackwardView(OperationsView):
             before = self.outline.part_of(x)
             if before is not None:
                 terms = self.terms_of_part[part, key(x)] if part.kind == "operation" else 1
-                several = f"sum of {terms}" if terms > 1 else ""
+                several = say_count("sum of {n} term", terms) if terms > 1 else ""
                 label = ", ".join(filter(None, (format_shape(x), several)))
                 self._add_backward_arrow(tail, self.gradient_of_part[before], label)
             elif (part, key(x)) in self.sources:
@@ -244,16 +249,19 @@ class BackwardView(OperationsView):
             return self._group_gradient_box(lump, branch)
         found = self.gradient_of_leaf.get(key(x))
         if found is None:
-            full = x.name or "parameter"
+            full = label_of(x.name) if x.name else say("parameter")
             name = name_in_scope(x, branch) or full
-            of_what = " of Σ, the sum of the outputs," if self.end == "Σ" else ""
+            if self.end == "Σ":
+                told = "gradient of {what} by {name}, added into its .grad by backward()"
+            else:
+                told = "gradient by {name}, added into its .grad by backward()"
+            of_what = say("the sum of the outputs, Σ,")
             found = self.gradient_of_leaf[key(x)] = self.builder.add_box(
                 "gradient_value",
                 f"∂{self.end}/∂{name}",
                 format_shape(x),
-                f"sum of {self.terms[key(x)]}" if self.terms[key(x)] > 1 else "",
-                tooltip=f"gradient{of_what} by {clean_text(full)}, "
-                "added into its .grad by backward()",
+                say_count("sum of {n} term", self.terms[key(x)]) if self.terms[key(x)] > 1 else "",
+                tooltip=say(told, name=clean_text(full), what=of_what),
                 inside=self.mirror(branch),
                 tensors=(("gradient_value", key(x)),),
             )
@@ -269,9 +277,7 @@ class BackwardView(OperationsView):
             found = self.gradient_of_lump[lump] = self.builder.add_box(
                 "gradient_value",
                 f"… {format_count(len(names), 'more gradient')}",
-                tooltip=f"of them {format_count(several, 'sum')} of several terms"
-                if several
-                else "",
+                tooltip=say_count("of them {n} sum of several terms", several) if several else "",
                 inside=self.mirror(branch),
                 tensors=tuple(("gradient_value", name) for _, name in counted_here),
             )
@@ -283,10 +289,22 @@ class BackwardView(OperationsView):
         self.builder.picture.arrows.append(Arrow(tail, head, label, backward=True))
 
 
-def _share_of(passed: int, part: Part) -> str:
+def _name_output(y: Tensor) -> str:
+    """Return the name of an output as it is drawn."""
+    return clean_text(label_of(y.name)) if y.name else say("output")
+
+
+def _word_of(operation: Operation) -> str:
+    """Return the name of an operation in a list of names."""
+    return label_of(operation.type.replace("_", " "))
+
+
+def _describe_share(passed: int, part: Part) -> str:
     """Write how many operations of a part the reverse pass goes through."""
-    count = format_count(len(part.operations), "operation")
-    return count if passed == len(part.operations) else f"{passed} of {count}"
+    count = len(part.operations)
+    if passed == count:
+        return say_count("the gradient of {n} operation", count)
+    return say_count("the gradient of {passed} of {n} operation", count, passed=passed)
 
 
 def _rule_operations(operation: Operation) -> list[Operation]:
@@ -310,8 +328,12 @@ def _rule_operations(operation: Operation) -> list[Operation]:
     return [found[serial] for serial in sorted(found)]
 
 
-USED_FOR: Final[dict[Phase, str]] = {"backward": "the gradients", "update": "the update"}
-"""Phase → the words for a result that this phase uses and the function does not return."""
+USED_FOR: Final[dict[frozenset[Phase], str]] = {
+    frozenset({"backward"}): "{name} for the gradients",
+    frozenset({"update"}): "{name} for the update",
+    frozenset({"backward", "update"}): "{name} for the gradients and the update",
+}
+"""Phases → the words for a result that they use and the function does not return."""
 JOINING: Final = "flat"
 DIVIDING: Final = "parts"
 """The operation that joins flat tensors into one row, and the one that divides the row again."""
@@ -403,14 +425,14 @@ class ForwardMaker:
             old, count = self.updated.get(name, (None, 0))
             value = x._value
             assert x.op is not None  # leaves of the whole stay as they are
-            before, when = x.name or "", f"the {x.op.phase}"
+            before, told = x.name or "", f"{{name}} after the {x.op.phase}"
             if old is not None:
                 before = old.name or ""
-                when = "the update" if count == 1 else f"the {ordinal(count)} update"
+                told = "{name} after the update" if count == 1 else "{name} after the {nth} update"
             self.leaves[name] = leaf(
                 Absent(value.shape, value.dtype),
                 requires_grad=old is not None and old.requires_grad,
-                name=f"{before} after {when}".strip(),
+                name=say(told, name=label_of(before), nth=ordinal(count)).strip(),
             )
         return self.leaves[name]
 
@@ -418,8 +440,9 @@ class ForwardMaker:
         """Return a result that only other phases take; its name says which."""
         found: Tensor = vertex.output(0) if type(vertex) is Record else vertex
         users = self.users.get(self.whole_of[vertex.serial], set())
-        what = [words for phase, words in USED_FOR.items() if phase in users]
-        found.name = f"{found.name or ''} for {' and '.join(what)}".strip() if what else found.name
+        told = USED_FOR.get(frozenset(users & {"backward", "update"}))
+        if told is not None:
+            found.name = say(told, name=label_of(found.name or "")).strip()
         return found
 
 
@@ -512,7 +535,7 @@ COLLECTORS: Final[dict[GraphView, type[OperationsView]]] = {
 """View → the class that draws it."""
 BOXES_PER_PART: Final[dict[GraphView, int]] = {"tensors": 2, "backward": 2}
 """About how many boxes a view draws for one part of the outline; 1 for the others."""
-STAGES: Final = ("as recorded", "after the passes")
+STAGES: Final = ("as recorded: {n} operation", "after the passes: {n} operation")
 
 
 def graph_picture(
@@ -575,20 +598,20 @@ def compiled_picture(
         )
     share = None if limit is None else max(limit // 2, 4)
     graphs = before, after
-    captions = (
-        f"{when}: {format_count(len(graph), 'operation')}"
-        for when, graph in zip(STAGES, graphs, strict=True)
-    )
+    captions = (say_count(when, len(graph)) for when, graph in zip(STAGES, graphs, strict=True))
     frames = {
         caption: _with_origins(
             graph_picture(graph, "operations", share, direction, None)[0], graph.origins
         )
         for caption, graph in zip(captions, graphs, strict=True)
     }
-    name = clean_text(getattr(subject, "__name__", "") or "function")
-    return _combine_pictures(
-        frames, title or f"{name} before and after the passes: {_describe_changes(*graphs)}"
+    name = clean_text(getattr(subject, "__name__", "") or say("function"))
+    said = say(
+        "{name} before and after the passes: {changes}",
+        name=name,
+        changes=_describe_changes(*graphs),
     )
+    return _combine_pictures(frames, title or said)
 
 
 def _with_origins(picture: Picture, origins: Mapping[Any, Hashable]) -> Picture:
@@ -605,7 +628,8 @@ def _describe_changes(before: Graph, after: Graph) -> str:
     counts = [Counter(op.type for op in graph.operations) for graph in (before, after)]
     moved = {name: counts[1][name] - counts[0][name] for name in counts[0] | counts[1]}
     changed = sorted((name for name in moved if moved[name]), key=lambda name: -abs(moved[name]))
-    return ", ".join(f"{name} {moved[name]:+d}".replace("-", "−") for name in changed) or "the same"
+    moves = [f"{name} {moved[name]:+d}".replace("-", "−") for name in changed]
+    return ", ".join(moves) or say("the same")
 
 
 def _combine_pictures(frames: dict[str, Picture], title: str) -> Picture:

@@ -34,10 +34,12 @@ from ..texts import (
     norm,
     operation_label,
     operation_tooltip,
+    times,
     value_or_shape,
     with_counts,
 )
-from .builder import NAME_OF_UNNAMED, Builder, output_index
+from ..wording.language import label_of, say, say_count
+from .builder import NAME_OF_UNNAMED, Builder, output_index, part_caption
 from .outline import MOST_LEAVES, Outline
 from .scopes import Part, Source
 
@@ -60,7 +62,7 @@ def tensor_facts(tensor: Tensor, gradient: Array | None = None) -> Facts:
     """
     value = tensor._value if isinstance(tensor, Tensor) else tensor
     found = [
-        ("shape", format_shape(value) or "a number"),
+        ("shape", format_shape(value) or say("a number")),
         ("dtype", str(getattr(value, "dtype", ""))),
     ]
     if type(value) is not Absent:
@@ -88,7 +90,7 @@ def operation_facts(operation: Operation, results: bool = True) -> Facts:
     path = scope_path(scope_of(operation))
     found += [("scope", path)] if path else []
     operand_texts = (
-        str(x) if is_number(x) else format_shape(x) or "a number" for x in operands(operation)
+        str(x) if is_number(x) else format_shape(x) or say("a number") for x in operands(operation)
     )
     taken = " , ".join(operand_texts)
     found += [("takes", taken)] if taken else []
@@ -116,7 +118,9 @@ def _result_text(y: Tensor) -> str:
     """Write statistics and dtype of a result, or its shape where there are no values."""
     value = y._value
     text = (
-        format_shape(value) or "a number" if type(value) is Absent else describe_statistics(value)
+        format_shape(value) or say("a number")
+        if type(value) is Absent
+        else describe_statistics(value)
     )
     return f"{text}, {y.dtype}"
 
@@ -127,7 +131,7 @@ def part_facts(part: Part) -> Facts:
         return operation_facts(part.operations[0])
     few = len(part.operations) <= MOST_SYMBOLS
     types = Counter(operation_label(x) if few else x.type for x in part.operations)
-    type_counts = [f"{name} ×{n}" if n > 1 else name for name, n in types.most_common()]
+    type_counts = [times(name, n) for name, n in types.most_common()]
     found = [("holds", format_count(len(part.operations), "operation"))]
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
@@ -141,7 +145,10 @@ def part_facts(part: Part) -> Facts:
         grads = [g for g in grads if g.dtype.kind in NUMBERS]
         if grads:
             found.append(
-                (".grad", f"norm {format_number(np.hypot.reduce([norm(g) for g in grads]))}")
+                (
+                    ".grad",
+                    say("norm {norm}", norm=format_number(np.hypot.reduce(list(map(norm, grads))))),
+                )
             )
     return [(label, clean_text(text, LONGEST)) for label, text in found]
 
@@ -175,7 +182,7 @@ def _count_with_names(count: str, names: Sequence[str]) -> str:
     known = [clean_text(name, lines=1) for name in names if name]
     rest = len(names) - len(known)
     known = with_counts(known)
-    known += [f"{rest} without a name"] if known and rest else []
+    known += [say_count("{n} without a name", rest)] if known and rest else []
     return f"{count}: {join_list(known, LONGEST_LIST)}" if known else count
 
 
@@ -204,6 +211,11 @@ FOLDED: Final[dict[Phase, Role]] = {
     "update": "update_scope",
 }
 """Phase of a training step → role of a folded scope."""
+
+
+def part_label(part: Part) -> str:
+    """Return the label of one operation; that of a function which it is all of is its name."""
+    return clean_text(label_of(part.name)) if part.name else operation_label(part.operations[0])
 
 
 class OperationsView:
@@ -331,18 +343,18 @@ class OperationsView:
                 return self._add_changed(part, operation.outputs[0])
             return self.builder.add_box(
                 ROLES[operation.phase],
-                operation_label(operation),
+                part_label(part),
                 tooltip=operation_tooltip(operation),
                 inside=part.around,
                 ordered=operation.type not in COMMUTATIVE,
             )
         count = format_count(len(part.operations), "operation")
         if part.whole:
-            count = f"{len(part.operations)} of {format_count(part.whole, 'operation')}"
+            count = say_count("{part} of {n} operation", part.whole, part=len(part.operations))
         lines, found = self.builder.list_leaves(part)
         box = self.builder.add_box(
             FOLDED[part.operations[0].phase],
-            clean_text(part.branch.caption),
+            part_caption(part),
             count,
             *lines,
             tooltip=self._contents_tooltip(part),
@@ -355,10 +367,14 @@ class OperationsView:
     def _add_changed(self, part: Part, leaf: Tensor) -> str:
         """Add the box of a leaf after the step: its name and shape."""
         before = leaf.op.inputs[0] if leaf.op else leaf
-        name = clean_text(
-            before.name or NAME_OF_UNNAMED["parameter" if before.requires_grad else "input"]
+        unnamed = NAME_OF_UNNAMED["parameter" if before.requires_grad else "input"]
+        name = clean_text(label_of(before.name) if before.name else say(unnamed))
+        tooltip = say(
+            "the new value of {name}, {dtype}, shape {shape}",
+            name=name,
+            dtype=leaf.dtype,
+            shape=leaf.shape,
         )
-        tooltip = f"the new value of {name}, {leaf.dtype}, shape {leaf.shape}"
         return self.builder.add_box(
             "updated",
             f"← {name}",
@@ -372,13 +388,11 @@ class OperationsView:
         """Return the tooltip of a folded scope: its operations and its parameters."""
         types = Counter(operation.type for operation in part.operations)
         half = LONGEST_TOOLTIP // 2
-        types_text = join_list(
-            [f"{name} ×{n}" if n > 1 else name for name, n in types.items()], half
-        )
+        types_text = join_list([times(name, n) for name, n in types.items()], half)
         inside = self.outline.listed_leaves(part)
         roles = ["parameter" if x.requires_grad else "input" for x in inside]
         names = [
-            clean_text(x.name or NAME_OF_UNNAMED[role])
+            clean_text(label_of(x.name) if x.name else say(NAME_OF_UNNAMED[role]))
             for x, role in zip(inside, roles, strict=True)
         ]
         leaves = [f"{n} {value_or_shape(x)}".rstrip() for n, x in zip(names, inside, strict=True)]
@@ -386,8 +400,8 @@ class OperationsView:
 
     def _add_output(self, y: Tensor) -> str:
         """Add the box of an output: name, value or shape."""
-        name = clean_text(y.name) if y.name else "output"
-        tooltip = f"output, {y.dtype}, shape {y.shape}"
+        name = clean_text(label_of(y.name)) if y.name else say("output")
+        tooltip = say("output, {dtype}, shape {shape}", dtype=y.dtype, shape=y.shape)
         return self.builder.add_box(
             "output", name, value_or_shape(y), tooltip=tooltip, tensors=(("output", key(y)),)
         )
@@ -446,7 +460,7 @@ class OperationsView:
             return self.arrays[operation.serial, position], ""
         before = self.outline.part_of(x)
         if before is not None:
-            named = clean_text(x.name) if x.name else ""
+            named = clean_text(label_of(x.name)) if x.name else ""
             texts = (output_index(x, x.op), named, format_shape(x))
             return self.box_of_part[before], " ".join(filter(None, texts))
         source = self.sources.get((part, key(x)))
@@ -475,10 +489,14 @@ class TensorsView(OperationsView):
         """Return the box of a result: its name, if it has one, and its value or shape."""
         found = self.box_of_result.get(key(x))
         if found is None:
-            tooltip = f"result, {x.dtype}, shape {x.shape}"
+            tooltip = say("result, {dtype}, shape {shape}", dtype=x.dtype, shape=x.shape)
             shown = value_or_shape(x) or format_shape(x)
             found = self.box_of_result[key(x)] = self.builder.add_box(
-                "tensor", clean_text(x.name or ""), shown, tooltip=tooltip, inside=before.around
+                "tensor",
+                clean_text(label_of(x.name or "")),
+                shown,
+                tooltip=tooltip,
+                inside=before.around,
             )
             maker = self.box_of_part[before]
             output = self._output_at(maker, x)

@@ -27,7 +27,8 @@ from autograd_mini.core.record import Scope
 from autograd_mini.core.tensor import Tensor
 
 from ..reading import Key, is_assignment, is_number, key, operands
-from ..texts import clean_text, operation_symbol
+from ..texts import LONGEST_NAME, clean_text, operation_symbol
+from ..wording.language import label_of, say_count
 from .scopes import Branch, Open, Part, ScopeTree, Source, apply_open, common_branch
 
 LONGEST_PERIOD: Final = 40
@@ -137,11 +138,14 @@ def _join_run(parts: list[Part], run: Run) -> Part:
     members = parts[run.start : run.end]
     first = members[0]
     names = [_part_name(part) for part in members[: run.period]]
-    round_text = clean_text(
-        "  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else "")
-    )
-    times = f"×{run.rounds:,}".replace(",", "\N{NO-BREAK SPACE}")
-    caption = f"{round_text} {times}" if first.kind == "scope" else f"{round_text}\n{times}"
+    round_text = "  ".join(names[:MOST_NAMES]) + ("  …" if len(names) > MOST_NAMES else "")
+    if first.kind == "scope":
+        bare = say_count("{name}, {n} time", run.rounds, name="")
+        named = clean_text(round_text, LONGEST_NAME - len(bare))
+        caption = say_count("{name}, {n} time", run.rounds, name=named)
+    else:
+        bare = say_count("{n} round", run.rounds)
+        caption = f"{clean_text(round_text, LONGEST_NAME - len(bare) - 1)}\n{bare}"
     branch = Branch(Scope(caption, None), first.around)
     operations = [operation for part in members for operation in part.operations]
     return Part("scope", branch, operations, members)
@@ -150,7 +154,7 @@ def _join_run(parts: list[Part], run: Run) -> Part:
 def _part_name(part: Part) -> str:
     """Return the name of a part in the caption of a round."""
     if part.kind == "scope":
-        return NUMBER.sub("", part.branch.caption) or part.branch.caption
+        return label_of(NUMBER.sub("", part.branch.caption) or part.branch.caption)
     return operation_symbol(part.operations[0])
 
 
@@ -336,6 +340,7 @@ class Outline:
             if fold is True and repeats:
                 self._fold_repeats(limit)
             self._leave_out(limit)
+        self._unfold_single_operations()
 
     def part_of(self, tensor: Tensor) -> Part | None:
         """Return the part that computes a tensor, None for a leaf."""
@@ -383,9 +388,10 @@ class Outline:
         """Return the leaves that the box of a part lists; they have no boxes and no arrows to it.
 
         A box of several operations lists its parameters, and the state that the program changes.
+        A function of the library takes its operands by arrows, as an operation does.
         A box of left-out operations also lists its inputs if they are many.
         """
-        if part.kind == "operation":
+        if part.kind == "operation" or (part.branch.is_function and not part.members):
             return []
         leaves = self.leaves(part)
         inside = [x for x in leaves if self._is_hidden(x)]
@@ -400,7 +406,7 @@ class Outline:
         """Count each leaf in the scope where it will be drawn, so that folding counts it, too."""
         users: dict[Key, list[Branch]] = {}
         for operation in self.graph.operations:
-            branch = self.tree.branch(operation)
+            branch = self.tree.branch(operation).outside_functions()
             for x in operands(operation):
                 if not isinstance(x, Tensor):
                     branch.count_boxes(not is_number(x))
@@ -464,6 +470,21 @@ class Outline:
         for part in parts:
             for operation in part.operations:
                 self._part_of[operation.serial] = part
+
+    def _unfold_single_operations(self) -> None:
+        """Make a fold of one operation that operation."""
+        parts = [self._unfold_single(part) for part in self.parts]
+        if parts != self.parts:
+            self._set_parts(parts)
+
+    def _unfold_single(self, part: Part) -> Part:
+        """Return the part of the operation of a fold that holds no other, else the fold itself."""
+        if part.kind != "scope" or len(part.operations) > 1:
+            return part
+        (operation,) = part.operations
+        function = self.tree.branch(operation).single_function()
+        name = function.caption if function and function.caption != operation.type else ""
+        return Part("operation", part.around, part.operations, name=name)
 
     def _edges(self, parts: list[Part]) -> list[list[int]]:
         """Return, for each of these parts, the places of the other parts that it takes from."""

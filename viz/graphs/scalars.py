@@ -26,6 +26,7 @@ from ..texts import (
     operation_label,
     operation_tooltip,
 )
+from ..wording.language import label_of, say
 from .builder import Builder, Tensors, default_title
 from .outline import Outline
 from .scopes import Part, Source
@@ -47,6 +48,17 @@ def scalar_picture(
     Raises:
         PictureError: if a tensor has axes, or the graph holds no values.
     """
+    refuse_other_scalars(graph)
+    outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
+    return ScalarView(outline, title or default_title(graph), direction).picture()
+
+
+def refuse_other_scalars(graph: Graph) -> None:
+    """Refuse graphs that this view cannot show.
+
+    Raises:
+        PictureError: if a tensor has axes, or the graph holds no values.
+    """
     if not has_values(graph):
         raise PictureError(
             "view='scalars' shows values and gradients, and the graph of a compiled program holds "
@@ -57,8 +69,6 @@ def scalar_picture(
             "view='scalars' draws only graphs of 0-d tensors, but this graph has tensors with "
             "axes; use view='operations', or index single elements first"
         )
-    outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-    return ScalarView(outline, title or default_title(graph), direction).picture()
 
 
 class ScalarView:
@@ -165,7 +175,7 @@ class ScalarView:
     def _add_leaf_output(self, y: Tensor) -> None:
         """Add the output box of a leaf that is an output; its gradient is in the leaf's box."""
         name = self.names.get(key(y)) or y.name
-        fields = [Cell(clean_text(name), "name")] if name else []
+        fields = [Cell(clean_text(label_of(name)), "name")] if name else []
         cells = (*fields, number_cell("data", y.data))
         tail = self._ensure_leaf(y, None)
         box = self.builder.add_box("output", cells=cells, tensors=(("output", key(y)),))
@@ -174,10 +184,10 @@ class ScalarView:
     def cells(self, tensor: Tensor) -> tuple[Cell, ...]:
         """Return the fields of a tensor's box."""
         name = self.names.get(key(tensor)) or tensor.name
-        fields = [Cell(clean_text(name), "name")] if name else []
+        fields = [Cell(clean_text(label_of(name)), "name")] if name else []
         fields.append(number_cell("data", tensor.data))
         if self.builder.is_marked_changed(tensor):
-            fields.append(Cell("changed", "changed"))
+            fields.append(Cell(say("changed"), "changed"))
         if self.gradients is not None and tensor.requires_grad:
             gradient = self.gradients.get(key(tensor), 0.0)
             fields.append(_with_accumulated(number_cell("grad", gradient), tensor))

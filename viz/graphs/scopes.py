@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
+from autograd_mini.core.contexts import FunctionScope
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.record import Operation, Scope
 from autograd_mini.core.tensor import Tensor
@@ -35,6 +36,7 @@ class Part:
         members: the alike parts that it replaces, if it stands for a repetition.
         whole: how many operations its scope has, if it is a piece of a scope.
         follows: whether it needs a part that is shown; if not, it comes before all of them.
+        name: the function of the library that this one operation is all of, as the user called it.
     """
 
     kind: Literal["operation", "scope", "earlier"]
@@ -43,6 +45,7 @@ class Part:
     members: list[Part] = field(default_factory=list)
     whole: int = 0
     follows: bool = False
+    name: str = ""
 
     @property
     def around(self) -> Branch:
@@ -76,8 +79,6 @@ class Source:
         return common_branch(part.around for part in self.consumers)
 
 
-FUNCTIONS: Final = frozenset({"softmax", "log_softmax", "logsumexp"})
-"""Scopes of the library's functions; they are drawn open only if the caller asks for it."""
 DEEPEST: Final = 8
 """Scopes nested deeper than this are never drawn open."""
 Open = str | int | Iterable[str] | Callable[[str], bool | None] | None
@@ -108,6 +109,11 @@ class Branch:
         return self.scope.name if self.scope else ""
 
     @property
+    def is_function(self) -> bool:
+        """Whether it is a function of the library, drawn open only if the caller asks for it."""
+        return isinstance(self.scope, FunctionScope)
+
+    @property
     def path(self) -> str:
         """The names from the outermost scope to this one, joined by `/`."""
         return "/".join(reversed([branch.caption for branch in self._ancestors()]))
@@ -129,6 +135,22 @@ class Branch:
             if branch.folded:
                 found = branch
             branch = branch.parent
+        return found
+
+    def outside_functions(self) -> Branch:
+        """Return the scope around the outermost function of the library that it belongs to."""
+        outside = self
+        for branch in self._ancestors():
+            if branch.is_function and branch.parent is not None:
+                outside = branch.parent
+        return outside
+
+    def single_function(self) -> Branch | None:
+        """Return the outermost function of the library that is one operation, if there is one."""
+        found = None
+        for branch in self._ancestors():
+            if branch.is_function and branch.size == 1:
+                found = branch
         return found
 
     def count_boxes(self, count: int) -> None:
@@ -169,6 +191,7 @@ class ScopeTree:
             branch = self.branch(operation)
             branch.size += 1
             branch.count_boxes(1)
+        self._fold_single_functions()
 
     def branch(self, operation: Operation) -> Branch:
         """Return the branch of the innermost scope of an operation."""
@@ -185,6 +208,18 @@ class ScopeTree:
             self._of_scope[scope] = branch
         return branch
 
+    def _fold_single_functions(self) -> None:
+        """Fold the functions of the library that are one operation, which gets their name."""
+        sizes: dict[Branch, int] = {}
+        for branch in reversed(self.branches):  # inner ones first
+            sizes[branch] = branch.size + sizes.get(branch, 0)
+            if branch.parent is not None:
+                sizes[branch.parent] = sizes.get(branch.parent, 0) + sizes[branch]
+        for branch in self.branches:
+            branch.size = sizes[branch]
+            if branch.is_function and branch.size == 1:
+                branch.fold()
+
     def _paths_too_deep(self) -> list[str]:
         """Return the paths of the scopes that are nested too deep to be drawn open."""
         return [
@@ -198,7 +233,7 @@ class ScopeTree:
         if limit is None:
             return
         for branch in self.branches:
-            if branch.caption in FUNCTIONS and branch not in kept and not branch.folded:
+            if branch.is_function and branch not in kept and not branch.folded:
                 branch.fold()
         groups: dict[tuple[int, str], list[Branch]] = {}
         for branch in self.branches:

@@ -1,4 +1,4 @@
-"""Networks of dense layers: read from a model, and drawn as neurons in columns.
+"""Networks of dense layers, read from a model; `columns` draws them as neurons.
 
 Lists, and objects with `layers`, are read by the attributes of their layers: `weight` (in, out),
 `bias` (out,) or None, and `activation`, a name or a function.
@@ -7,17 +7,16 @@ A module of the library is read from a recording, since its attributes do not sa
 uses its layers, nor what it does between them; only its `forward` does. So a copy of the module is
 run once, in evaluation mode, on zeros, and the graph is read from the output to the input. It must
 be a chain of `x @ weight`, `+ bias` and activations. Anything else, such as a skip connection,
-cannot be drawn as columns of neurons.
-
-The positions of the neurons are computed, as textbooks place them; the layout program only draws.
+cannot be drawn as columns of neurons. If the module returns several tensors, each must be such a
+chain; what all of them share is drawn once, and then it parts into heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,17 +28,17 @@ from autograd_mini.core.tensor import Tensor, tensor
 from autograd_mini.nn import Dense, Module, Sequential
 from autograd_mini.nn.layers import function_of, name_of
 
-from ..colours import mix_with_white
 from ..errors import PictureError
-from ..picture import Arrow, Box, Picture, Point, Role
-from ..reading import is_number, key, operands, scope_of
-from ..style import BLUE, ORANGE
-from ..texts import clean_text, format_number, operation_label
+from ..reading import Key, is_number, key, operands, scope_of
+from ..texts import clean_text, operation_label
+from .scalar_neurons import has_neurons, read_layer
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Array
 
 SYMBOLS: Final = {"sigmoid": "σ", "linear": "", "identity": "", "none": ""}
+NUMBERED: Final = re.compile(r"dense(_\d+)?")
+"""The names that the library gives to dense layers."""
 ACTIVATIONS: Final = frozenset({"tanh", "relu", "sigmoid", "softplus", "softmax", "leakyrelu"})
 """Names of layers that only apply a function, in lower case."""
 FUNCTION_SCOPE: Final = "activation "
@@ -57,17 +56,26 @@ class DenseLayer:
         bias: an array of shape (out,), or None.
         activation: its name or symbol, empty for a linear layer.
         made: the values of its neurons for a sample, after the activation; shape (out,).
+        name: that its author gave it.
     """
 
     weight: Any
     bias: Any = None
     activation: str = ""
     made: Any = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A chain of dense layers.
+    """A chain of dense layers, which may part into several heads.
+
+    Attributes:
+        layers: the chain; with heads, what they all take.
+        input_names: the names of the inputs, if they have any.
+        sample: the values of the inputs, if there is a sample.
+        heads: the chains that take the last layer of `layers`, or the inputs if there is none.
+        class_names: the names of the outputs, for each head.
 
     Raises:
         PictureError: if there is no layer, or a layer does not take what the one before returns.
@@ -76,15 +84,22 @@ class Network:
     layers: tuple[DenseLayer, ...]
     input_names: tuple[str, ...] = ()
     sample: Any = None
+    heads: tuple[tuple[DenseLayer, ...], ...] = ()
+    class_names: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the layers fit each other."""
-        if not self.layers:
+        if not self.layers and not all(self.heads or [()]):
             raise PictureError(
                 "a network without dense layers has no neurons to draw; draw the graph of its "
                 "output: viz.render(model(x), path)"
             )
-        for place, (one, two) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+        for head in self.heads or [()]:
+            self._check_chain((*self.layers, *head))
+
+    def _check_chain(self, layers: tuple[DenseLayer, ...]) -> None:
+        """Refuse layers of which one does not take what the one before returns."""
+        for place, (one, two) in enumerate(zip(layers, layers[1:], strict=False)):
             if np.shape(one.weight)[1] != np.shape(two.weight)[0]:
                 raise PictureError(
                     f"dense layers {place} and {place + 1} do not fit: the first returns "
@@ -93,15 +108,16 @@ class Network:
                     "viz.render(model(x), path)"
                 )
 
-    def values(self, place: int) -> Array:
-        """Return the values of a column for the sample, None without one."""
-        return self.layers[place - 1].made if place else self.sample
-
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many neurons each column has, the inputs first."""
-        widths = [np.shape(layer.weight) for layer in self.layers]
-        return (widths[0][0], *(out for _, out in widths))
+        """How many neurons each column of the chain has, the inputs first."""
+        first = (self.layers or self.heads[0])[0]
+        return (np.shape(first.weight)[0], *(np.shape(x.weight)[1] for x in self.layers))
+
+    @property
+    def output_sizes(self) -> tuple[int, ...]:
+        """How many outputs each head has."""
+        return tuple(np.shape(chain[-1].weight)[1] for chain in self.heads or (self.layers,))
 
 
 def read_network(model: object, sample: object = None) -> Network:
@@ -117,10 +133,14 @@ def read_network(model: object, sample: object = None) -> Network:
     """
     if isinstance(model, Network):
         return model
+    if isinstance(model, Module):
+        several = _read_heads(model, sample)
+        if several is not None:
+            return several
     layers: list[DenseLayer] = []
     x = first = None if sample is None else _sample_row(sample)
     for part in _list_parts(model):
-        for layer in [_read_dense(part, x)] if _is_dense(part) else _record_layers(part, x):
+        for layer in _read_part(part, x):
             x = layer.made
             if layer.weight is not None:
                 layers.append(layer)
@@ -139,8 +159,21 @@ def read_network(model: object, sample: object = None) -> Network:
             "of tensors, a Graph, nor a model with dense layers. For any model's graph, draw what "
             "it returns: viz.render(model(x), path)"
         )
-    names = getattr(model, "input_names", None) or ()
-    return Network(tuple(layers), tuple(clean_text(str(name), 8) for name in names), first)
+    return Network(tuple(layers), _input_names(model), first)
+
+
+def _input_names(model: object) -> tuple[str, ...]:
+    """Return the names that a model has for its inputs."""
+    return tuple(map(str, getattr(model, "input_names", None) or ()))
+
+
+def _read_part(part: object, x: np.ndarray | None) -> Iterable[DenseLayer]:
+    """Return the layers of a part of a model."""
+    if _is_dense(part):
+        return [_read_dense(part, x)]
+    if has_neurons(part):
+        return [_read_neurons(part, x)]
+    return _record_layers(part, x)
 
 
 def _sample_row(sample: object) -> np.ndarray:
@@ -164,7 +197,8 @@ def _list_parts(model: object) -> Iterator[object]:
     opened: set[int] = set()
     while stack:
         part = stack.pop()
-        inner = None if isinstance(part, Module) or _is_dense(part) else _parts_of(part)
+        known = isinstance(part, Module) or _is_dense(part) or has_neurons(part)
+        inner = None if known else _parts_of(part)
         if inner is None:
             yield part
         elif id(part) not in opened:  # a container may hold itself
@@ -183,17 +217,21 @@ def _record_layers(part: object, x: np.ndarray | None) -> Iterator[DenseLayer]:
     if not isinstance(part, Module):
         yield _read_activation(part, x)
         return
+    if any(parameter.ndim == 2 for parameter in part.parameters()):
+        yield from _join_steps(_read_chain(part, x), x is not None)
+
+
+def _join_steps(steps: Iterable[ChainStep], sampled: bool) -> Iterator[DenseLayer]:
+    """Yield the layers that steps of a chain make; one without a weight is an activation."""
     layer: DenseLayer | None = None
-    if not any(parameter.ndim == 2 for parameter in part.parameters()):
-        return
-    for one in _read_chain(part, x):
-        made = None if x is None else one.made
+    for one in steps:
+        made = one.made if sampled else None
         if one.kind == "bias" and layer is not None:
             layer = replace(layer, bias=one.value, made=made)
             continue
         if layer is not None:
             yield layer
-        layer = DenseLayer(one.value, made=made) if one.kind == "weight" else None
+        layer = DenseLayer(one.value, made=made, name=one.name) if one.kind == "weight" else None
         if one.kind == "activation":
             yield DenseLayer(None, activation=_activation_name(one.value), made=made)
     if layer is not None:
@@ -224,7 +262,19 @@ def _read_dense(layer: Any, x: np.ndarray | None) -> DenseLayer:
                 "as many numbers as the first layer takes, and each layer must fit the next"
             )
         made = _apply_activation(activation, x @ weight + (0 if bias is None else np.ravel(bias)))
-    return DenseLayer(weight, bias, _activation_name(activation), made)
+    return DenseLayer(weight, bias, _activation_name(activation), made, _given_name(layer))
+
+
+def _read_neurons(layer: Any, x: np.ndarray | None) -> DenseLayer:
+    """Read a layer of neurons that hold their weights one by one, as those of micrograd."""
+    weight, bias, activation, made = read_layer(layer, x)
+    return DenseLayer(weight, bias, _activation_name(activation), made, _given_name(layer))
+
+
+def _given_name(layer: object) -> str:
+    """Return the name of a layer, unless it is one that the library numbers by itself."""
+    name = getattr(layer, "name", None)
+    return name if isinstance(name, str) and not NUMBERED.fullmatch(name) else ""
 
 
 def _apply_activation(activation: Any, z: np.ndarray) -> np.ndarray:
@@ -276,12 +326,16 @@ class ChainStep:
         value: the array, or the name of the activation.
         taken: the tensor before the step.
         made: the numbers after the step.
+        name: of the layer that has the weight.
+        result: the identity of the tensor after the step.
     """
 
     kind: str
     value: Any
     taken: Tensor
     made: Any = None
+    name: str = ""
+    result: Key = (0, 0)
 
 
 class BrokenChain(Exception):
@@ -299,22 +353,133 @@ def _read_chain(module: Module, sample: np.ndarray | None = None) -> list[ChainS
         PictureError: if it is not a chain of these, or cannot be run.
     """
     try:
-        x, y = _run_copy(module, sample)
-        found: list[ChainStep] = []
-        graph = Graph(y)
-        while key(y) != key(x):
-            found.append(replace(_read_chain_step(y, graph, x), made=y.data))
-            y = found[-1].taken
+        x, y, names = _run_copy(module, sample)
+        if not isinstance(y, Tensor):
+            raise BrokenChain(f"it returns {type(y).__name__}")
+        return _follow_chain(x, y, names)
     except BrokenChain as error:
-        raise PictureError(
-            f"{type(module).__name__} is not a chain of dense layers: {error}; draw the graph of "
-            "its output: viz.render(model(x), path)"
-        ) from error
+        raise _chain_error(module, error) from error
+
+
+def _chain_error(module: Module, error: BrokenChain) -> PictureError:
+    """Return the error for a module that is not a chain of layers."""
+    return PictureError(
+        f"{type(module).__name__} is not a chain of dense layers: {error}; draw the graph of "
+        "its output: viz.render(model(x), path)"
+    )
+
+
+def _follow_chain(x: Tensor, y: Tensor, names: Mapping[int, str]) -> list[ChainStep]:
+    """Return the steps from the input of a run to an output.
+
+    Args:
+        x: the input.
+        y: the output.
+        names: serial of a weight → the name of its layer.
+
+    Raises:
+        BrokenChain: if it is not a chain.
+    """
+    found: list[ChainStep] = []
+    graph = Graph(y)
+    while key(y) != key(x):
+        step = replace(_read_chain_step(y, graph, x), made=y.data, result=key(y))
+        if step.kind == "weight":
+            step = replace(step, name=names.get(_weight_serial(y), ""))
+        found.append(step)
+        y = step.taken
     return found[::-1]
 
 
-def _run_copy(module: Module, sample: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-    """Run a copy of a module once, on zeros or a sample; return its input and its output."""
+def _weight_serial(y: Tensor) -> int:
+    """Return the serial of the weight of a product."""
+    assert y.op is not None  # it is a product
+    return int(operands(y.op)[1].serial)
+
+
+def _read_heads(module: Module, sample: object) -> Network | None:
+    """Return the network of a module that returns several tensors, None for other modules.
+
+    The steps that all outputs share are the chain, and what follows in each is a head.
+
+    Raises:
+        PictureError: if an output is not that of a chain.
+    """
+    row = None if sample is None else _sample_row(sample)
+    try:
+        x, made, names = _run_copy(module, row)
+    except BrokenChain:
+        return None  # read as one chain, it says why
+    if isinstance(made, Tensor):
+        return None
+    try:
+        outputs = _list_outputs(made)
+        chains = [_follow_chain(x, y, names) for _, y in outputs]
+        shared = _count_shared(chains)
+        trunk = _layers_of(chains[0][:shared], row is not None)
+        heads = [_layers_of(chain[shared:], row is not None) for chain in chains]
+        if not all(heads):
+            raise BrokenChain("an output has no dense layer of its own")
+    except BrokenChain as error:
+        raise _chain_error(module, error) from error
+    named = [
+        (*head[:-1], replace(head[-1], name=name or head[-1].name))
+        for (name, _), head in zip(outputs, heads, strict=True)
+    ]
+    return Network(tuple(trunk), _input_names(module), row, tuple(named))
+
+
+def _list_outputs(made: Any) -> list[tuple[str, Tensor]]:
+    """Return the outputs of a module with their names, "" for those without.
+
+    Raises:
+        BrokenChain: if they are not several tensors.
+    """
+    if isinstance(made, Mapping):
+        found = [(str(name), y) for name, y in made.items()]
+    else:
+        names = getattr(made, "_fields", None) or [""] * len(made)
+        found = list(zip(names, made, strict=True))
+    if len(found) < 2 or not all(isinstance(y, Tensor) for _, y in found):
+        raise BrokenChain(f"it returns {type(made).__name__} of other than several tensors")
+    return found
+
+
+def _count_shared(chains: list[list[ChainStep]]) -> int:
+    """Count the first steps that all chains have in common."""
+    shared = 0
+    for steps in zip(*chains, strict=False):
+        if len({step.result for step in steps}) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def _layers_of(steps: list[ChainStep], sampled: bool) -> list[DenseLayer]:
+    """Return the layers that some steps of a chain make, each with its activations.
+
+    Raises:
+        BrokenChain: if the first step is not a weight.
+    """
+    if steps and steps[0].kind != "weight":
+        raise BrokenChain(f"{steps[0].kind} comes before the first dense layer of an output")
+    found: list[DenseLayer] = []
+    for layer in _join_steps(steps, sampled):
+        if layer.weight is not None:
+            found.append(layer)
+        else:
+            activation = _join_activations(found[-1].activation, layer.activation)
+            found[-1] = replace(found[-1], activation=activation, made=layer.made)
+    return found
+
+
+def _run_copy(
+    module: Module, sample: np.ndarray | None = None
+) -> tuple[Tensor, Any, dict[int, str]]:
+    """Run a copy of a module once, on zeros or a sample.
+
+    Returns its input, what it returns, and serial of a weight → the name of its layer.
+    """
     try:
         copy = deepcopy(module)
     except Exception as error:
@@ -335,8 +500,11 @@ def _run_copy(module: Module, sample: np.ndarray | None = None) -> tuple[Tensor,
         except Exception as error:  # whatever the user's forward raises
             said = f"it cannot be run on {'zeros' if sample is None else 'it'} ({error!s:.100})"
             continue
-        if isinstance(y, Tensor):
-            return x, y
+        if isinstance(y, Tensor | Mapping | list | tuple):
+            named = {
+                m.weight.serial: _given_name(m) for m in copy.modules() if isinstance(m, Dense)
+            }
+            return x, y, named
         said = f"it returns {type(y).__name__}"
     raise BrokenChain(said)
 
@@ -450,217 +618,3 @@ def _scope_input(block: Scope, graph: Graph, start: Tensor) -> Tensor:
     if len(taken) != 1:
         raise BrokenChain(f"{block.name.removeprefix(FUNCTION_SCOPE)} takes more than one value")
     return next(iter(taken.values()))
-
-
-MOST_NEURONS: Final = 16
-"""If a column has more neurons than this, only those at its ends are shown."""
-SHOWN_AT_ENDS: Final = 6
-"""This many neurons are shown at each end of such a column."""
-ROW_HEIGHT: Final = 40.0
-COLUMN_WIDTH: Final = 120.0
-"""The distance between columns; each row of the tallest column adds `COLUMN_PER_ROW` to it."""
-COLUMN_PER_ROW: Final = 5.0
-DOT_GAP: Final = 0.22
-"""The distance between the three dots, in rows."""
-BLACK: Final = "#000000"
-SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of neurons as drawn.
-
-    Attributes:
-        boxes: neuron's number → id of its box.
-        bias: the id of the "+1" at its end, if the next layer has a bias.
-    """
-
-    boxes: dict[int, str]
-    bias: str | None
-
-
-def neuron_picture(
-    network: Network, *, title: str | None = None, limit: int | None = 40
-) -> Picture:
-    """Draw a network of dense layers.
-
-    Args:
-        network: its layers.
-        title: for screen readers.
-        limit: None to draw every neuron of every layer.
-    """
-    sizes = " → ".join(map(str, network.sizes))
-    picture = Picture(title or f"Neural network {sizes}", "LR")
-    most = None if limit is None else min(MOST_NEURONS, limit)
-    tallest = max(len(_shown_neurons(size, most)) for size in network.sizes)
-    top = tallest / 2 * ROW_HEIGHT + 0.5 * ROW_HEIGHT
-    width = COLUMN_WIDTH + COLUMN_PER_ROW * tallest
-    columns = [
-        _add_column(picture, network, place, most, (place * width, top))
-        for place in range(len(network.sizes))
-    ]
-    signs = {colour for one in range(len(columns)) for colour in _value_colours(network, one)}
-    for layer, before, after in zip(network.layers, columns, columns[1:], strict=False):
-        signs |= _add_weights(picture, layer, before, after)
-    bottom = min(box.position[1] for box in picture.boxes if box.position) - ROW_HEIGHT
-    _add_legend(picture, signs, (width * (len(columns) - 1) / 2, bottom))
-    return picture
-
-
-def _shown_neurons(size: int, most: int | None) -> list[int | None]:
-    """Return the neurons that are shown, with None where the three dots stand."""
-    if most is None or size <= most:
-        return list(range(size))
-    ends = min(SHOWN_AT_ENDS, max((most - 1) // 2, 1))
-    return [*range(ends), None, *range(size - ends, size)]
-
-
-def _add_column(
-    picture: Picture, network: Network, place: int, most: int | None, head: Point
-) -> Column:
-    """Add the heading, the neurons and the bias node of one column."""
-    size = network.sizes[place]
-    x = head[0]
-    layer = network.layers[place - 1] if place else None
-    _add_box(picture, "heading", _column_heading(network, place), head)
-    shown = _shown_neurons(size, most)
-    boxes: dict[int, str] = {}
-    y = (len(shown) - 1) / 2 * ROW_HEIGHT
-    for neuron in shown:
-        if neuron is None:
-            for shift in (DOT_GAP, 0.0, -DOT_GAP):  # as a glyph, ⋮ is missing from many fonts
-                _add_box(picture, "dot", "", (x, y + shift * ROW_HEIGHT))
-        else:
-            role, label = _role_and_label(network, place, neuron)
-            boxes[neuron] = _add_box(picture, role, label, (x, y), _bias_text(layer, neuron))
-            values = network.values(place)
-            if values is not None:
-                _fill_neuron(picture, np.ravel(values), neuron, label)
-        y -= ROW_HEIGHT
-    following = network.layers[place] if place < len(network.layers) else None
-    if following is None or following.bias is None:
-        return Column(boxes, None)
-    return Column(boxes, _add_box(picture, "bias", "+1", (x, y), "bias: always 1"))
-
-
-def _add_box(picture: Picture, role: Role, label: str, position: Point, tooltip: str = "") -> str:
-    """Add a box at a position and return its id."""
-    lines = (label,) if label else ()
-    box = Box(picture.next_id(), role, lines, tooltip=tooltip, position=position)
-    picture.boxes.append(box)
-    return box.id
-
-
-def _fill_neuron(picture: Picture, values: np.ndarray, neuron: int, name: str) -> None:
-    """Write the value of the last box into it, and colour it by sign and size in its column."""
-    value, box = float(values[neuron]), picture.boxes[-1]
-    sizes = np.abs(values[np.isfinite(values)])
-    size = abs(value) / (sizes.max(initial=0.0) or 1.0) if np.isfinite(value) else 1.0
-    lines = (
-        f"{name} = {format_number(value)}" if name else f"value {format_number(value)}",
-        box.tooltip,
-    )
-    picture.boxes[-1] = replace(
-        box,
-        lines=(_format_short(value),),
-        tooltip="\n".join(filter(None, lines)),
-        fill=mix_with_white(_sign_colour(value), 0.06 + 0.74 * size)
-        if np.isfinite(value)
-        else BLACK,
-    )
-
-
-def _format_short(value: float) -> str:
-    """Write a number in so few letters that it fits into a circle."""
-    if not np.isfinite(value) or abs(value) >= 1e4:
-        return (
-            format_number(value) if not np.isfinite(value) else f"{value:.0e}".replace("e+0", "e")
-        )
-    whole = len(str(int(abs(value))))
-    return format_number(float(f"{value:.{max(0, 2 - whole) + (abs(value) < 1)}f}"))
-
-
-def _sign_colour(value: float) -> str:
-    """Return the colour for the sign of a number."""
-    return (ORANGE if value < 0 else BLUE) if np.isfinite(value) else BLACK
-
-
-def _value_colours(network: Network, place: int) -> set[str]:
-    """Return the colours of the values of a column."""
-    values = network.values(place)
-    return set() if values is None else {_sign_colour(float(x)) for x in np.ravel(values)}
-
-
-def _column_heading(network: Network, place: int) -> str:
-    """Return the words above a column: its kind, its true size, its activation."""
-    if place == 0:
-        return f"input {network.sizes[0]}"
-    kind = "output" if place == len(network.layers) else "hidden"
-    activation = network.layers[place - 1].activation
-    return f"{kind} {network.sizes[place]}" + (f" · {activation}" if activation else "")
-
-
-def _role_and_label(network: Network, place: int, neuron: int) -> tuple[Role, str]:
-    """Return the role and the label of a neuron."""
-    several = network.sizes[place] > 1
-    subscript = str(neuron + 1).translate(SUBSCRIPTS) if several else ""
-    if place == 0:
-        names = network.input_names
-        return "feature", names[neuron] if neuron < len(names) else f"x{subscript}"
-    if place == len(network.layers):
-        return "prediction", f"ŷ{subscript}"
-    return "neuron", ""
-
-
-def _bias_text(layer: DenseLayer | None, neuron: int) -> str:
-    """Write the bias of a neuron."""
-    if layer is None:
-        return ""
-    return "no bias" if layer.bias is None else f"bias {format_number(layer.bias[neuron])}"
-
-
-def _add_weights(picture: Picture, layer: DenseLayer, before: Column, after: Column) -> set[str]:
-    """Add the lines of one layer; return the colours that occur."""
-    biases = () if layer.bias is None else np.ravel(layer.bias)
-    finite = [abs(w) for w in chain(np.ravel(layer.weight), biases) if np.isfinite(w)]
-    largest = float(max(finite, default=0.0)) or 1.0
-    colours = set()
-    for j, head in after.boxes.items():
-        for i, tail in before.boxes.items():
-            colours.add(_add_weight(picture, tail, head, layer.weight[i, j], largest))
-        if before.bias is not None and layer.bias is not None:
-            colours.add(_add_weight(picture, before.bias, head, layer.bias[j], largest))
-    return colours
-
-
-def _add_weight(picture: Picture, tail: str, head: str, weight: Array, largest: float) -> str:
-    """Add one line, as wide and as opaque as its weight is large; return its colour."""
-    value = float(weight)
-    size = abs(value) / largest if np.isfinite(value) else 1.0
-    colour = _sign_colour(value)
-    opacity = round(255 * (0.12 + 0.83 * size))
-    picture.arrows.append(
-        Arrow(
-            tail,
-            head,
-            tooltip=f"weight {format_number(value)}",
-            colour=f"{colour}{opacity:02x}",
-            width=0.5 + 1.9 * size,
-        )
-    )
-    return colour
-
-
-def _add_legend(picture: Picture, colours: set[str], centre: Point) -> None:
-    """Explain the colours that occur, in one row."""
-    of = "" if any(box.fill for box in picture.boxes) else " weight"  # values have them too
-    known = ((BLUE, f"positive{of}"), (ORANGE, f"negative{of}"), (BLACK, "NaN or infinite"))
-    entries = [(colour, words) for colour, words in known if colour in colours]
-    x = centre[0] - 130 * (len(entries) - 1) / 2
-    for colour, words in entries:
-        left, right = (
-            _add_box(picture, "anchor", "", (x + side, centre[1])) for side in (-60, -40)
-        )
-        picture.arrows.append(Arrow(left, right, colour=f"{colour}ff", width=2.4))
-        _add_box(picture, "legend", words, (x + 8, centre[1]))
-        x += 130

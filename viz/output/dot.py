@@ -9,12 +9,13 @@ import re
 from collections import Counter
 from html import escape
 from html import escape as escape_html
+from textwrap import wrap
 from typing import Any, Final
 
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
+from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture, Role
 from ..style import (
     BOX,
     CHANGED,
@@ -70,6 +71,11 @@ BAR_HEIGHT: Final = 16
 BAR_COLOUR: Final = "#6e7781"
 """Their colour, readable on both grounds."""
 SWATCH: Final = 14
+SWATCH_WIDTH: Final = 20
+SWATCH_HEIGHT: Final = 10
+"""Of the small boxes in a legend of roles."""
+LONGEST_CAPTION_LINE: Final = 72
+"""A caption is wrapped to this many letters."""
 PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
@@ -77,7 +83,7 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     """Return a picture as a `graphviz.Digraph`; its `source` is the DOT text."""
     graph = graphviz.Digraph(
         "picture",
-        graph_attr=GRAPH | spacing(picture),
+        graph_attr=GRAPH | spacing(picture) | _caption_attributes(picture),
         node_attr=NODE,
         edge_attr=EDGE,
     )
@@ -101,6 +107,23 @@ def spacing(picture: Picture) -> dict[str, str]:
     if any(box.role in TRAINING for box in picture.boxes):
         found["nodesep"] = WIDE_NODESEP
     return found
+
+
+def _caption_attributes(picture: Picture) -> dict[str, str]:
+    """Return the caption as the label of the graph, below it."""
+    if not picture.caption:
+        return {}
+    lines = [
+        part
+        for line in picture.caption.split("\n")
+        for part in wrap(line, LONGEST_CAPTION_LINE) or [""]
+    ]
+    return {
+        "label": escape_label("\n".join(["", *lines])),
+        "labelloc": "b",
+        "fontsize": "13",
+        "fontcolor": OUTSIDE,
+    }
 
 
 def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
@@ -201,10 +224,17 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found |= {"margin": "0.05,0.02", "label": _table_label(box.cells)}
     elif box.swatches:
         found["label"] = _legend_label(box)
+    elif box.looks:
+        found["label"] = _roles_label(box)
     elif box.bars:
         found |= {"margin": "0.08,0.03", "label": _histogram_label(box)}
     else:
         found["label"] = escape_label("\n".join(box.lines))
+    if box.width:
+        end = "\\r" if box.role == "input_name" else "\\l"
+        found["label"] += end
+        found |= {"width": f"{box.width / 72:.2f}", "fixedsize": "true", "shape": "none"}
+        found["margin"] = "0"
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
         found["ordering"] = "in"
     if box.fill is not None:
@@ -368,6 +398,45 @@ def _legend_label(box: Box) -> str:
         for colour, word in zip(box.swatches, words, strict=False)
     )
     return f"<{PLAIN_TABLE}{rows}</table>>"
+
+
+def _roles_label(box: Box) -> str:
+    """Return the label of a legend of roles: a small box of each look, and its words."""
+    rows = "".join(
+        f'<tr><td>{_small_box(role)}</td><td align="left">  {_escape_cell(words)}</td></tr>'
+        for role, words in zip(box.looks, box.lines, strict=True)
+    )
+    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="2">{rows}</table>>'
+
+
+def _small_box(role: Role) -> str:
+    """Return a small box with the look of a role: its colours, border and corners."""
+    look = BOX[role]
+    style = look.get("style", "")
+    round_shape = look["shape"] in ("circle", "ellipse") or "rounded" in style
+    styles = [
+        name for name, is_so in (("rounded", round_shape), ("dashed", "dashed" in style)) if is_so
+    ]
+    width = max(1, round(float(look.get("penwidth", "1"))))
+    colour, fill = look["color"], look["fillcolor"]
+    shaped = f' style="{",".join(styles)}"' if styles else ""
+    wide = SWATCH_HEIGHT if look["shape"] == "circle" else SWATCH_WIDTH
+    size = f'width="{wide}" height="{SWATCH_HEIGHT}" fixedsize="true"'
+    inner = (
+        f'<table border="{width}" cellborder="0" cellspacing="0" cellpadding="0" '
+        f'color="{colour}" bgcolor="{fill}"{shaped}><tr><td {size}></td></tr></table>'
+    )
+    if look.get("peripheries") == "2":
+        return (
+            f'<table border="1" cellborder="0" cellspacing="0" cellpadding="2" color="{colour}">'
+            f"<tr><td>{inner}</td></tr></table>"
+        )
+    if look["shape"] == "box3d":
+        return (
+            f'<table border="1" sides="tr" cellborder="0" cellspacing="0" cellpadding="2" '
+            f'color="{colour}"><tr><td>{inner}</td></tr></table>'
+        )
+    return inner
 
 
 def _swatch(colour: str) -> str:

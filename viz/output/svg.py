@@ -25,7 +25,15 @@ POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
 
-def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
+def finish_svg(
+    drawn: bytes,
+    picture: Picture,
+    source: str,
+    *,
+    follows: bool = True,
+    family: str = FONT_FAMILY,
+    language: str = "en",
+) -> str:
     """Return the finished SVG text.
 
     Args:
@@ -33,6 +41,8 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
         picture: gives the title and the description.
         source: the DOT text. The prefix of ids is its digest, so equal pictures give equal files.
         follows: whether the picture turns dark on a dark page.
+        family: the families of fonts of its texts.
+        language: of its words, for screen readers.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -43,7 +53,7 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
         if name is not None:
             element.set("id", f"{prefix}-{name}")
         if element.tag == f"{SVG}text":
-            element.set("font-family", FONT_FAMILY)
+            element.set("font-family", family)
     _label_groups(root, picture, prefix)
     _drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
@@ -51,6 +61,8 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
     _set_size(root)
     root.set("id", prefix)
     root.set("role", "img")
+    if language != "en":
+        root.set("lang", language)
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
     for place, (tag, text) in enumerate(
         (("title", picture.title), ("desc", describe_picture(picture)))

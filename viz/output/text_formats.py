@@ -2,7 +2,7 @@
 
 Our JSON, version 2, is one object:
 
-- `title`, `direction` ("TB" or "LR"), `description` (the picture in words), `version`
+- `title`, `caption`, `direction` ("TB" or "LR"), `description` (the picture in words), `version`
 - `nodes`: `id`, `role`, `label`, `tooltip`, `scope` (an id or null), `copy_of` (the id of the first
   box of the same tensor, or null), `cells` (each `text` and `kind`), `position` (x and y in points,
   or null), `facts`: what is known of it as texts, among them `shape`, `dtype`, `operation`,
@@ -58,6 +58,7 @@ def write_json(picture: Picture, facts: Mapping[str, Facts] = NOTHING) -> str:
             "version": VERSION,
             "title": picture.title,
             "direction": picture.direction,
+            "caption": picture.caption,
             "description": describe_picture(picture),
             "nodes": [_json_node(box, facts.get(box.id, [])) for box in picture.boxes],
             "edges": [

@@ -24,6 +24,7 @@ from ..errors import PictureError
 from ..graphs.scopes import Part
 from ..reading import Key, has_changed, has_values, key, operands
 from ..texts import format_count
+from ..wording.language import say, say_count
 from .readings import Overlay, Reading
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Memory(Overlay):
     def read_leaf(self, leaf: object) -> Reading | None:
         """Return the bytes of a leaf for its tooltip; only results have a colour."""
         size = _byte_size(leaf._value if isinstance(leaf, Tensor) else leaf)
-        return Reading(tooltip=f"{self.format_value(size)} of memory")
+        return Reading(tooltip=say("{size} of memory", size=self.format_value(size)))
 
     def reading(self, size: int) -> Reading:
         """Return the reading for a number of bytes."""
@@ -118,11 +119,18 @@ class Parameters(Overlay):
             for name, size in found.items()
             if any(other not in inside for other in self.users[name, phase])
         )
-        how_many_shared = f", {self.format_value(shared)} of them" if 0 < shared < count else ","
+        text = self.format_value(count)
+        if shared:
+            some = self._count(shared)
+            text = (
+                say("{numbers}, {some} of them shared", numbers=text, some=some)
+                if shared < count
+                else say("{numbers}, shared", numbers=text)
+            )
         return Reading(
-            f"{self.format_value(count)}{f'{how_many_shared} shared' if shared else ''}",
+            text,
             float(count),
-            "what is shared is counted in each box that takes it" if shared else "",
+            say("what is shared is counted in each box that takes it") if shared else "",
         )
 
     def read_leaf(self, leaf: object) -> Reading | None:
@@ -132,8 +140,12 @@ class Parameters(Overlay):
         return Reading(self.format_value(leaf.size), float(leaf.size))
 
     def format_value(self, value: float) -> str:
-        """Write a count."""
-        return f"{int(value):,}".replace(",", "\N{NO-BREAK SPACE}")
+        """Write a count with its noun."""
+        return format_count(int(value), "number")
+
+    def _count(self, value: int) -> str:
+        """Write a count alone."""
+        return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 class Time(Overlay):
@@ -164,7 +176,7 @@ class Time(Overlay):
         """Return the time of a part, and its share."""
         found = sum(self.seconds[operation.serial] for operation in part.operations)
         share = found / self.whole if self.whole else 0.0
-        return Reading(f"{self.format_value(found)} · {share:.0%}", found)
+        return Reading(f"{self.format_value(found)}, {share:.0%}", found)
 
     def format_value(self, value: float) -> str:
         """Write seconds in the unit that suits."""
@@ -337,9 +349,10 @@ class Flops(Overlay):
         found = [count_flops(operation) for operation in part.operations]
         known = [x for x in found if x is not None]
         if not known:
-            return Reading("? flop", tooltip="no formula for its floating-point operations")
+            tooltip = say("no formula for its floating-point operations")
+            return Reading("? flop", tooltip=tooltip)
         missing = len(found) - len(known)
-        tooltip = f"without {format_count(missing, 'operation')} that no formula is known for"
+        tooltip = say_count("without {n} operation that no formula is known for", missing)
         return Reading(self.format_value(sum(known)), sum(known), tooltip if missing else "")
 
     def format_value(self, value: float) -> str:

@@ -15,8 +15,12 @@ from ..graphs.scopes import Part
 from ..picture import Box, Picture
 from ..reading import Key, key, operands
 from ..style import NONFINITE, REACHED, ZERO
+from ..wording.language import say
 
 Mark = Literal["origin", "reached", ""]
+
+
+OFF_SCALE: Final = "NaN or infinity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Overlay:
         """Return the name of a value without a place on a logarithmic scale, "" for others."""
         if self.scale != "log" or (isfinite(value) and value > 0):
             return ""
-        return "0" if value == 0 else "NaN or infinity"
+        return "0" if value == 0 else OFF_SCALE
 
     def format_value(self, value: float) -> str:
         """Write a value of the scale, with its unit."""
@@ -112,7 +116,7 @@ class Leaving:
 
 FILLS: Final = {"origin": NONFINITE, "reached": REACHED}
 """Mark → the fill of its box."""
-OUTSIDE_FILLS: Final = {"0": ZERO, "NaN or infinity": NONFINITE}
+OUTSIDE_FILLS: Final = {"0": ZERO, OFF_SCALE: NONFINITE}
 """Values without a place on a logarithmic scale → the fill of their boxes."""
 MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it reaches"}
 
@@ -209,18 +213,19 @@ def _add_reading(box: Box, reading: Reading) -> Box:
 def _scale_legend(name: str, overlay: Overlay, scale: Scale) -> Box:
     """Return the box that explains the colours: the measure and the ends of the scale."""
     ends = (overlay.format_value(scale.low), overlay.format_value(scale.high))
-    return Box(name, "scale", (overlay.title, *ends), swatches=CIVIDIS)
+    return Box(name, "scale", (say(overlay.title), *ends), swatches=CIVIDIS)
 
 
 def _off_scale_legend(name: str, looks: Container[str]) -> Box:
     """Return the box that explains the fills of values off the scale."""
     shown = [look for look in OUTSIDE_FILLS if look in looks]
     fills = tuple(OUTSIDE_FILLS[look] for look in shown)
-    return Box(name, "scale", ("outside of the scale", *shown), swatches=fills)
+    words = [say(look) if look == OFF_SCALE else look for look in shown]
+    return Box(name, "scale", (say("outside of the scale"), *words), swatches=fills)
 
 
 def _mark_legend(name: str, marks: Container[str]) -> Box:
     """Return the box that explains the marks of the picture."""
     shown = [mark for mark in FILLS if mark in marks]
-    words = [MEANING[mark] for mark in shown]
-    return Box(name, "scale", ("not finite", *words), swatches=tuple(FILLS[x] for x in shown))
+    words = [say(MEANING[mark]) for mark in shown]
+    return Box(name, "scale", (say("not finite"), *words), swatches=tuple(FILLS[x] for x in shown))

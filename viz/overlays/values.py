@@ -28,6 +28,7 @@ from ..texts import (
     operation_label,
     operation_symbol,
 )
+from ..wording.language import label_of, say, say_count
 from .readings import Leaving, Mark, Overlay, Reading
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class Gradients(Overlay):
     def reading(self, size: float) -> Reading:
         """Return the reading for a norm."""
         return Reading(
-            f"‖∂‖ {self.format_value(size)}", size, f"norm of the gradient {format_number(size)}"
+            f"‖∂‖ {self.format_value(size)}",
+            size,
+            say("norm of the gradient {norm}", norm=format_number(size)),
         )
 
     def format_value(self, value: float) -> str:
@@ -143,7 +146,11 @@ class Values(Overlay):
         )  # a number is in the box anyway
         if found is None or key(leaf) not in self.changed:
             return found
-        return replace(found, text=f"now {found.text}", tooltip=f"now {found.tooltip}")
+        now = {
+            name: say("now {value}", value=text)
+            for name, text in (("text", found.text), ("tooltip", found.tooltip))
+        }
+        return replace(found, **now)  # type: ignore[arg-type]  # both are texts
 
 
 def _result_name(y: Tensor, one: bool) -> str:
@@ -151,7 +158,8 @@ def _result_name(y: Tensor, one: bool) -> str:
     assert y.op is not None  # it is a result
     if one:
         return f":{y.index}"
-    return clean_text(y.name or f"{operation_symbol(y.op)}{output_index(y, y.op)}", LONGEST_PART)
+    made = f"{operation_symbol(y.op)}{output_index(y, y.op)}"
+    return clean_text(label_of(y.name) if y.name else made, LONGEST_PART)
 
 
 def _combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
@@ -160,7 +168,7 @@ def _combine_readings(known: list[tuple[str, Reading]]) -> Reading | None:
         return None
     lines = [f"{name} {reading.text}" for name, reading in known[:MOST_RESULTS]]
     rest = len(known) - len(lines)
-    lines += [f"… and {rest} more"] if rest else []
+    lines += [say("… and {rest} more", rest=rest)] if rest else []
     all_lines = [" ".join(filter(None, (name, x.text, x.tooltip))) for name, x in known]
     return Reading("\n".join(lines), tooltip=join_list(all_lines, LONGEST_TOOLTIP, "\n"))
 
@@ -171,16 +179,17 @@ def _read_statistics(value: Array) -> Reading | None:
     if array.dtype.kind not in "fiub" or array.size == 0:
         return None
     if array.size == 1:
-        return Reading(format_number(array.item()))
+        return Reading(say("value {value}", value=format_number(array.item())))
     numbers = array[np.isfinite(array)].astype(np.float64)
     lost = array.size - numbers.size
     if not numbers.size:
-        return Reading("not finite")
+        return Reading(say("not finite"))
     mean, deviation = mean_and_deviation(numbers)
-    ends = f"from {format_number(numbers.min())} to {format_number(numbers.max())}"
-    tooltip = f"{ends}, {lost} not finite" if lost else ends
+    low, high = format_number(numbers.min()), format_number(numbers.max())
+    ends = say("from {low} to {high}", low=low, high=high)
+    tooltip = say("{values}, {lost} not finite", values=ends, lost=lost) if lost else ends
     return Reading(
-        f"{format_rough(mean)} ± {format_rough(deviation)}",
+        say("mean {mean} ± {sd}", mean=format_rough(mean), sd=format_rough(deviation)),
         tooltip=tooltip,
         bars=histogram(numbers),
     )
@@ -267,9 +276,16 @@ class Nonfinite(Overlay):
             changed = [x for x in changed if key(x) in self.leaves]
         if not changed:
             return ()
-        names = join_list([clean_text(x.name or "a leaf", lines=1) for x in changed], LONGEST_NOTE)
-        values = "its former value is" if len(changed) == 1 else "their former values are"
-        return (f"{names} changed since this was recorded: {values} not known",)
+        names = [
+            clean_text(label_of(x.name) if x.name else say("a leaf"), lines=1) for x in changed
+        ]
+        return (
+            say_count(
+                "{names} changed since this was recorded: its former value is not known",
+                len(changed),
+                names=join_list(names, LONGEST_NOTE),
+            ),
+        )
 
     def _mark_gradients(self) -> None:
         """Mark the origin of each cotangent that is not finite, and where it arrives."""
@@ -286,7 +302,7 @@ class Nonfinite(Overlay):
                 if found and x.operand.is_leaf:
                     self.gradients_of_leaves[key(x.operand)] = found
         if self.gradients:
-            self.notes += (GRADIENT_NOTE,)
+            self.notes += (say(GRADIENT_NOTE),)
 
     def read_part(self, part: Part) -> Reading | None:
         """Return the marks of an operation, or the worst marks of several."""
@@ -316,7 +332,9 @@ class Nonfinite(Overlay):
         reached = self.gradients_of_leaves.get(key(leaf))
         gradient: list[Told] = [("reached", reached)] if reached else []
         if found is not None and not found[0]:
-            return replace(_worst_reading([], gradient) or Reading(), text=f"{found[1]} now")
+            return replace(
+                _worst_reading([], gradient) or Reading(), text=say("{kind} now", kind=found[1])
+            )
         return _worst_reading([found] if found else [], gradient)
 
 
@@ -329,10 +347,11 @@ def _worst_reading(values: list[Told], gradients: list[Told]) -> Reading | None:
     gradient: Mark = ""
     if values:
         value, kind = min(values, key=lambda one: RANK[one[0]])
-        lines.append(kind if value else f"{kind}, origin not known")
+        lines.append(kind if value else say("{kind}, origin not known", kind=kind))
     if gradients:
         gradient, kind = min(gradients, key=lambda one: RANK[one[0]])
-        lines.append(f"gradient: {kind} begins here" if gradient == "origin" else f"∂ {kind}")
+        begins_here = gradient == "origin"
+        lines.append(say("gradient: {kind} begins here", kind=kind) if begins_here else f"∂ {kind}")
     marks = {value, gradient}
     worst: Mark = "origin" if "origin" in marks else "reached" if "reached" in marks else ""
     begins = [what for what, mark in (("value", value), ("gradient", gradient)) if mark == "origin"]

@@ -2,6 +2,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
+  const say = (message, values = {}) =>
+    data.words[message].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const stage = at("stage"), sheet = at("sheet"), tip = at("facts"), search = at("search");
   const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, AROUND = 70, STEP = 60, SECONDS = 1.6;
   const NEURONS = ["neuron", "feature", "prediction", "bias"];
@@ -65,7 +67,7 @@
     group.classList.add("opens");
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", "button");
-    group.setAttribute("aria-label", `scope ${state.captions[id]}`);
+    group.setAttribute("aria-label", `${say("scope")} ${state.captions[id]}`);
     group.setAttribute("aria-expanded", "true");
   }
 
@@ -259,7 +261,7 @@
     tip.append(name, list);
     if (leadsTo(id) !== undefined) {
       const hint = document.createElement("p");
-      hint.textContent = "click, or Enter, to open";
+      hint.textContent = say("click, or Enter, to open");
       tip.append(hint);
     }
     tip.hidden = false;
@@ -314,7 +316,7 @@
     hit = -1;
     if (!wanted) {
       const count = Object.keys(data.states[current].boxes).length;
-      at("found").value = count === 1 ? "1 box" : `${count} boxes`;
+      at("found").value = say("boxes: {n}", { n: count });
       return;
     }
     const state = data.states[current];
@@ -323,7 +325,7 @@
       if (groups.has(id) && texts.some((text) => text.toLowerCase().includes(wanted))) hits.push(id);
     }
     for (const id of hits) halo(groups.get(id), "halo");
-    at("found").value = hits.length ? `${hits.length} found` : "nothing found";
+    at("found").value = hits.length ? say("found: {n}", { n: hits.length }) : say("nothing found");
   }
 
   function stepTo(direction) {
@@ -333,7 +335,7 @@
     reveal(group);
     const box = group.getBoundingClientRect();
     tell(hits[hit], box.left, box.bottom - 8);
-    at("found").value = `${hit + 1} of ${hits.length}`;
+    at("found").value = say("{place} of {n}", { place: hit + 1, n: hits.length });
   }
 
   search.addEventListener("input", find);
@@ -368,16 +370,16 @@
     const step = data.steps[number];
     const caption = at("caption"), count = at("count");
     caption.replaceChildren();
-    for (const text of over ? [data.end, "▶ plays how they are computed"] : step.caption) {
+    for (const text of over ? [data.end, say("▶ plays how they are computed")] : step.caption) {
       const line = document.createElement("div");
       line.textContent = text;
-      if (over || text.startsWith("rule of ")) line.className = "rule";
+      if (over || text.startsWith(data.rule)) line.className = "rule";
       caption.append(line);
     }
     count.className = over ? "" : step.phase;
-    count.value = over ? `${last} steps` : `${step.phase} · ${number + 1} / ${last}`;
+    count.value = over ? say("steps: {n}", { n: last }) : `${step.phase_words}, ${number + 1} / ${last}`;
     if (!over) for (const glow of svg.querySelectorAll(".glow:not(.off)")) reveal(glow, AROUND);
-    slider.setAttribute("aria-valuetext", over ? "all steps done" : `${count.value}: ${step.caption[0]}`);
+    slider.setAttribute("aria-valuetext", over ? say("all steps done") : `${count.value}: ${step.caption[0]}`);
   }
 
   function play(wanted) {
@@ -391,7 +393,7 @@
       }, 1000 * SECONDS);
     }
     at("play").textContent = timer ? "❚❚" : "▶";
-    at("play").setAttribute("aria-label", timer ? "Pause" : "Play the steps");
+    at("play").setAttribute("aria-label", timer ? say("Pause") : say("Play the steps"));
   }
 
   slider.addEventListener("input", () => { play(false); goTo(Number(slider.value)); });

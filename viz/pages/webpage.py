@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, Any, Final
 from autograd_mini.core.graph import Graph
 from autograd_mini.core.tensor import Tensor
 
-from ..drawing import Drawing, View, draw, find_graph, refuse_unknown_options
+from ..drawing import (
+    Drawing,
+    View,
+    check_labels,
+    draw_picture,
+    find_graph,
+    finish_picture,
+    make_wording,
+    refuse_options_of_operations,
+    refuse_unknown_options,
+)
 from ..graphs.builder import default_title
 from ..graphs.graph_views import COLLECTORS, GraphView, outline_arguments
 from ..graphs.operations import (
@@ -35,7 +45,7 @@ from ..graphs.operations import (
     tensor_facts,
 )
 from ..graphs.outline import LIMIT_WITH_OPEN, Outline
-from ..graphs.scalars import ScalarView, suits_scalar_view
+from ..graphs.scalars import ScalarView, refuse_other_scalars, suits_scalar_view
 from ..graphs.scopes import Branch, Open, Part, ScopeTree
 from ..output.layout import Engine
 from ..overlays import Names, add_overlays, measure_overlays
@@ -46,11 +56,16 @@ from ..stepping.film import Film
 from ..stepping.part_steps import GRADIENT_MARK, PartSteps
 from ..stepping.scalar_steps import ScalarSteps
 from ..texts import clean_text
+from ..wording.language import ENGLISH, Wording, say, use_wording
+from ..wording.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autograd_mini.core.arrays import Numbers
+
+    from ..networks.columns import Classes
+    from ..networks.columns import Names as Inputs
 
 MOST_FRAMES: Final = 60
 GRADIENT: Final = "norm of the gradient"
@@ -301,6 +316,20 @@ def _add_facts(
 
 SILENT: Final[frozenset[Role]] = frozenset({"anchor", "dot", "heading", "legend", "scale"})
 """The roles of boxes that stand for nothing in the graph."""
+WORDS_OF_SCRIPT: Final = (
+    "Pause",
+    "Play the steps",
+    "all steps done",
+    "boxes: {n}",
+    "click, or Enter, to open",
+    "found: {n}",
+    "nothing found",
+    "scope",
+    "steps: {n}",
+    "{place} of {n}",
+    "▶ plays how they are computed",
+)
+"""The messages that the script of a page says."""
 MOST_LAYOUTS: Final = 4
 """At most this many layouts run at the same time."""
 
@@ -316,6 +345,12 @@ def page(
     overlay: Names = None,
     frames: bool | None = None,
     sample: Any = None,
+    inputs: Inputs = None,
+    classes: Classes = None,
+    labels: Mapping[str, str] | None = None,
+    caption: str | None = None,
+    legend: bool = False,
+    language: str = ENGLISH,
     engine: Engine = "graphviz-pure",
 ) -> str:
     """Return a page that shows a subject, as the text of one HTML file.
@@ -336,39 +371,79 @@ def page(
         frames: whether to include the steps; by default where there are values and the graph has
             no more than 2000 operations.
         sample: as in `draw`.
+        inputs: as in `draw`.
+        classes: as in `draw`.
+        labels: as in `draw`.
+        caption: as in `draw`.
+        legend: as in `draw`.
+        language: as in `draw`; the buttons and keys of the page speak it too.
         engine: the layout program.
 
     Raises:
         PictureError: if the subject cannot be drawn.
     """
     refuse_unknown_options(view, direction, limit, engine)
-    graph = None if view == "neurons" or view == "compiled" else find_graph(subject)
-    if graph is None or view == "neurons" or view == "compiled" or sample is not None:
-        picture = draw(
+    wording = make_wording(language, labels)
+    with use_wording(wording):
+        found = _make_states(
             subject,
-            view=view,
-            direction=direction,
-            limit=limit,
-            title=title,
-            open=open,
-            overlay=overlay,
-            sample=sample,
-        ).picture
-        found = [PageState(picture)]
-    elif view == "scalars" or (
+            view,
+            direction,
+            limit,
+            title,
+            open,
+            overlay,
+            frames,
+            Naming(sample, inputs, classes),
+        )
+        for state in found:
+            state.picture = finish_picture(state.picture, caption, legend)
+        check_labels(wording, found[0].picture, subject)
+        return _assemble_page(found, engine, wording)
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a page says of a network: a sample, and the names of inputs and classes."""
+
+    sample: Any = None
+    inputs: Inputs = None
+    classes: Classes = None
+
+
+def _make_states(
+    subject: Numbers,
+    view: View | None,
+    direction: Direction | None,
+    limit: int | None,
+    title: str | None,
+    open: Open,
+    overlay: Names,
+    frames: bool | None,
+    naming: Naming,
+) -> list[PageState]:
+    """Return the states of a page, in the wording of the block around."""
+    graph = None if view == "neurons" or view == "compiled" else find_graph(subject)
+    of_network = (naming.sample, naming.inputs, naming.classes)
+    if graph is None or view in ("neurons", "compiled") or any(x is not None for x in of_network):
+        refuse_options_of_operations(view, overlay=overlay, open=open)
+        picture, _ = draw_picture(
+            subject, view, direction, limit, title, open, overlay, *of_network
+        )
+        return [PageState(picture)]
+    if view == "scalars" or (
         view is None and not overlay and open is None and suits_scalar_view(graph)
     ):
-        draw(graph, view="scalars", limit=limit)  # says what is wrong with other graphs
-        found = [scalar_state(graph, direction or "LR", limit, title, frames)]
-    else:
-        shown = view or "operations"
-        found = graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
-    return _assemble_page(found, engine)
+        refuse_options_of_operations("scalars", overlay=overlay, open=open)
+        refuse_other_scalars(graph)
+        return [scalar_state(graph, direction or "LR", limit, title, frames)]
+    shown: Any = view or "operations"
+    return graph_states(graph, shown, direction or "TB", limit, title, frames, open, overlay)
 
 
-def _assemble_page(found: list[PageState], engine: Engine) -> str:
+def _assemble_page(found: list[PageState], engine: Engine, wording: Wording) -> str:
     """Return the text of the file with these states."""
-    drawings = [Drawing(state.picture, engine) for state in found]
+    drawings = [Drawing(state.picture, engine, wording=wording) for state in found]
     with ThreadPoolExecutor(min(MOST_LAYOUTS, os.cpu_count() or 1)) as pool:
         drawn = list(pool.map(lambda drawing: drawing.svg, drawings))
     table: dict[tuple[tuple[str, str], ...], int] = {}
@@ -377,9 +452,16 @@ def _assemble_page(found: list[PageState], engine: Engine) -> str:
     ]
     steps = [{"phase": x.phase, "caption": x.caption} for x in found[0].steps]
     known_gradients = any(step.phase == "backward" for step in found[0].steps)
-    end = "every value and every gradient" if known_gradients else "every value"
-    data = {"states": states, "facts": list(table), "steps": steps, "end": end}
-    return _fill_template(found[0].picture.title, data)
+    end = say("every value and every gradient") if known_gradients else say("every value")
+    data = {
+        "states": states,
+        "facts": [[(_fact_label(label), text) for label, text in facts] for facts in table],
+        "steps": [step | {"phase_words": say(str(step["phase"]))} for step in steps],
+        "end": end,
+        "words": {message: say(message, n="{n}", place="{place}") for message in WORDS_OF_SCRIPT},
+        "rule": say("rule of {operation}: {rule}", operation="\0", rule="").partition("\0")[0],
+    }
+    return _fill_template(found[0].picture.title, data, wording.language)
 
 
 def _state_data(
@@ -417,12 +499,21 @@ def _tooltip_facts(tooltip: str) -> Facts:
     return [("", line) for line in tooltip.split("\n") if line]
 
 
-def _fill_template(title: str, data: dict[str, object]) -> str:
-    """Return the page with its texts, style, script and data in place."""
+def _fact_label(label: str) -> str:
+    """Return the label of a fact in the language of the page."""
+    return say(label) if label in MESSAGES else label
+
+
+def _fill_template(title: str, data: dict[str, object], language: str) -> str:
+    """Return the page with its texts, style, script and data in place.
+
+    What stands in double braces is one of these, or a message.
+    """
     script = read_resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
         "title": escape(clean_text(title, 200, lines=1)),
+        "language": escape(language),
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'",
         "style": read_resource("page.css"),
@@ -431,7 +522,9 @@ def _fill_template(title: str, data: dict[str, object]) -> str:
     }
     parts = read_resource("page.html").split("{{")
     rest = (part.partition("}}") for part in parts[1:])
-    return parts[0] + "".join(values[name] + text for name, _, text in rest)
+    return parts[0] + "".join(
+        (values[name] if name in values else escape(say(name))) + text for name, _, text in rest
+    )
 
 
 def _embed_json(data: Mapping[str, object]) -> str:

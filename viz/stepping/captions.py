@@ -19,12 +19,12 @@ from ..texts import (
     NUMBERS,
     clean_text,
     format_constant,
-    format_count,
     format_number,
     format_shape,
     norm,
     operation_symbol,
 )
+from ..wording.language import say, say_count
 
 Field = Literal["data", "gradient"]
 MOST_LINES: Final = 5
@@ -87,7 +87,7 @@ def _join_group(group: list[Step]) -> Step:
     lines = [step.caption[0] for step in group]
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
-        lines = [*lines[: MOST_LINES - 1], f"… and {format_count(rest, 'more step')}"]
+        lines = [*lines[: MOST_LINES - 1], say_count("… and {n} more step", rest)]
     return Step(
         group[0].phase,
         tuple(lines),
@@ -152,7 +152,7 @@ def describe_operation(operation: Operation, name: Naming) -> tuple[str, ...]:
     results = ", ".join(format_number(y.data) for y in operation.outputs)
     names = ", ".join(name(y) for y in operation.outputs)
     middle = f" = {numbers}" if numbers not in (letters, results) else ""
-    changes = dict.fromkeys(f"{name(x)} changed since" for x in changed)
+    changes = dict.fromkeys(say("{name} changed since", name=name(x)) for x in changed)
     return (", ".join((f"{names} = {letters}{middle} = {results}", *changes)),)
 
 
@@ -175,11 +175,13 @@ def describe_chain_rule(visit: Visit, name: Naming, loss: str) -> tuple[str, ...
     lines = [
         _describe_contribution(visit, x, name(x.operand), result, loss) for x in visit.contributions
     ]
-    return (*lines, rule_text(visit.operation)) if lines else (f"{result} passes no gradient on",)
+    if not lines:
+        return (say("{name} passes no gradient on", name=result),)
+    return (*lines, rule_text(visit.operation))
 
 
 def _describe_contribution(visit: Visit, part: Contribution, x: str, z: str, loss: str) -> str:
-    """Write one contribution: `∂L/∂w = ∂L/∂z · ∂z/∂w = 2 × 3 = 6`."""
+    """Write one contribution: `∂L/∂w = ∂L/∂z × ∂z/∂w = 2 × 3 = 6`."""
     before = "" if part.before is None else f"{format_number(part.before)} + "
     total = format_number(part.total)
     if part.local is None or len(visit.arriving) != 1:
@@ -187,7 +189,7 @@ def _describe_contribution(visit: Visit, part: Contribution, x: str, z: str, los
     arriving = format_number(visit.arriving[0])
     arriving = _add_parentheses(arriving) if before else arriving
     product = f"{arriving} × {_add_parentheses(format_number(part.local))}"
-    chain = f"∂{loss}/∂{z} · ∂{z}/∂{x}"
+    chain = f"∂{loss}/∂{z} × ∂{z}/∂{x}"
     return f"∂{loss}/∂{x} = {before}{chain} = {before}{product} = {total}"
 
 
@@ -196,7 +198,8 @@ def rule_text(operation: Operation) -> str:
     doc = operation.primitive.doc
     start = doc.find("∂")
     text = (doc[start:] if start >= 0 else doc).replace("  ∂", ", ∂")
-    return clean_text(f"rule of {operation.type}: {text}", LONGEST_RULE, lines=1)
+    said = say("rule of {operation}: {rule}", operation=operation.type, rule=text)
+    return clean_text(said, LONGEST_RULE, lines=1)
 
 
 def describe_statistics(value: object) -> str:
@@ -210,13 +213,15 @@ def describe_statistics(value: object) -> str:
         return format_number(array) if array.dtype.kind in NUMBERS else str(array.dtype)
     extent = format_shape(array)
     if not array.size:
-        return f"{extent}, empty"
+        return say("{shape}, empty", shape=extent)
     if array.dtype.kind not in "fciu":
         return f"{extent}, {array.dtype}"
     bad = array.size - int(np.isfinite(array).sum())
     if bad:
-        return f"{extent}, {bad} of {array.size} are NaN or infinite"
-    size = f"{extent}, norm {format_number(norm(array))}"
+        said = "{shape}, {bad} of {all} are NaN or infinite"
+        return say(said, shape=extent, bad=bad, all=array.size)
+    size = say("{shape}, norm {norm}", shape=extent, norm=format_number(norm(array)))
     if array.dtype.kind == "c":
         return size
-    return f"{size}, from {format_number(array.min())} to {format_number(array.max())}"
+    low, high = format_number(array.min()), format_number(array.max())
+    return f"{size}, {say('from {low} to {high}', low=low, high=high)}"

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from ..output.svg import POINT, SVG
 from ..picture import Picture
 from ..style import FONT_FAMILY, OUTSIDE
+from ..wording.language import say, say_count
 from .captions import Step, Writing
 
 Element = ElementTree.Element
@@ -205,7 +206,7 @@ def add_captions(film: Film) -> Element:
     for place, (step, text) in enumerate(zip(film.steps, texts, strict=True)):
         group = Element(f"{SVG}g", {"class": "caption", "font-family": FONT_FAMILY})
         _set_window(group, place, place + 1)
-        count = f"{place + 1} / {len(film.steps)} · {step.phase}"
+        count = f"{place + 1} / {len(film.steps)}, {say(step.phase)}"
         for row, line in enumerate([count, *text]):
             look = {"font-size": f"{size * (0.85 if not row else 1):.2f}", "fill": OUTSIDE}
             if row == 1:
@@ -240,7 +241,8 @@ def cut_frame(captioned_film: Element, film: Film, place: int) -> str:
         pale = element.attrib.pop("data-pale", None)
         if pale is not None and place < int(pale):
             element.set("opacity", f"{PALE_OPACITY}")
-    _describe_step(root, film, f"step {place + 1} of {len(film.steps)}", film.steps[place].caption)
+    which = say("step {step} of {all}", step=place + 1, all=len(film.steps))
+    _describe_step(root, film, which, film.steps[place].caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-{place + 1}")
 
@@ -289,7 +291,7 @@ def animate(film: Film, seconds: float = SECONDS_PER_FRAME) -> str:
     groups = (i for i, child in enumerate(root) if child.tag == f"{SVG}g")
     root.insert(next(groups, len(root)), style)
     caption = tuple(line for step in film.steps for line in step.caption[:1])
-    _describe_step(root, film, f"{total} steps", caption)
+    _describe_step(root, film, say_count("{n} step", total), caption)
     text = ElementTree.tostring(root, encoding="unicode") + "\n"
     return text.replace(film.prefix, f"{film.prefix}-all")
 

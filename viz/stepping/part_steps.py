@@ -14,12 +14,13 @@ import numpy as np
 from autograd_mini.core.tensor import Tensor
 
 from ..backward_pass import Contribution, Visit, gradient_notes, visits
-from ..graphs.builder import output_index
-from ..graphs.operations import OperationsView
+from ..graphs.builder import output_index, part_caption
+from ..graphs.operations import OperationsView, part_label
 from ..graphs.scopes import Part
 from ..picture import Picture
 from ..reading import Key, has_values, key, operands
-from ..texts import NUMBERS, clean_text, format_count, format_number, norm, operation_label
+from ..texts import NUMBERS, clean_text, format_count, format_number, norm
+from ..wording.language import label_of, say, say_count, say_list
 from .captions import MOST_LINES, Step, Writing, describe_statistics, rule_text, short_name
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 GRADIENT_MARK: Final = "‖grad‖"
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+LEFT_OUT: Final = {True: "{n} operation is not drawn", False: "{n} operation comes first"}
+"""Whether left-out operations follow others that are drawn → what is said of them."""
 MOST_TENSORS: Final = 3
 """A caption describes at most this many tensors."""
 
@@ -81,14 +84,15 @@ class PartSteps:
         """Return the leaves as the first step, then a step for each part."""
         leaves = {"input": self.graph.inputs, "parameter": self.graph.parameters}
         counts = [format_count(len(found), noun) for noun, found in leaves.items() if found]
-        steps = [Step("forward", (f"given: {' and '.join(counts) or 'numbers'}",))]
+        given = say("given: {what}", what=say_list(counts) or say("numbers"))
+        steps = [Step("forward", (given,))]
         for part in self.outline.parts:
             box = self.boxes[part]
             results = list(self.taken.get(part, {}).values())
             shown = results[: MOST_TENSORS if len(results) > MOST_TENSORS + 1 else None]
             lines = [f"{self.label(x)} = {describe_statistics(x._value)}" for x in shown]
             rest = len(results) - len(shown)
-            lines += [f"… and {rest} more results"] if rest else []
+            lines += [say_count("… and {n} more result", rest)] if rest else []
             caption = (
                 (self._headline(part), *lines)
                 if has_values(self.graph)
@@ -102,28 +106,29 @@ class PartSteps:
         if part.kind == "operation":
             (operation,) = part.operations
             doc = operation.primitive.doc.split("  ∂")[0]
-            return clean_text(f"{short_name(operation_label(operation))}: {doc}", 90, lines=1)
-        count = format_count(len(part.operations), "operation")
+            return clean_text(f"{short_name(part_label(part))}: {doc}", 90, lines=1)
+        count = len(part.operations)
         if part.kind == "earlier":
-            return f"{count} {'are not drawn' if part.follows else 'come first'}"
-        return f"{short_name(part.branch.caption)}: {count}"
+            return say_count(LEFT_OUT[part.follows], count)
+        return f"{short_name(part_caption(part))}: {format_count(count, 'operation')}"
 
     def label(self, tensor: Tensor) -> str:
         """Return the name of a tensor, or words for what made it."""
         if tensor.name:
-            return short_name(tensor.name)
+            return short_name(label_of(tensor.name))
         part = self.outline.part_of(tensor)
         if part is None:
-            return "parameter" if tensor.requires_grad else "input"
+            return say("parameter") if tensor.requires_grad else say("input")
         if part.kind == "operation":
             index = output_index(tensor, tensor.op)
-            return f"result{index} of {short_name(operation_label(part.operations[0]))}"
-        return f"result of {self.name(part)}"
+            name = short_name(part_label(part))
+            return say("result{index} of {name}", index=index, name=name)
+        return say("result{index} of {name}", index="", name=self.name(part))
 
     def name(self, part: Part) -> str:
         """Return the name of a scope, or words for left-out operations."""
         left_out = "what is not drawn" if part.follows else "what comes first"
-        return short_name(part.branch.caption or left_out)
+        return short_name(part_caption(part) or say(left_out))
 
     def backward_steps(self) -> list[Step]:
         """Return the start at the outputs, then a step for each part of the reverse pass."""
@@ -147,7 +152,7 @@ class PartSteps:
 
     def _first_backward_step(self) -> Step:
         """Return the first step of the backward, which gives each output the gradient 1."""
-        start = "backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs"
+        start = say("backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs")
         ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
         writings = [
             Writing(box, "gradient", _gradient_text(norm(np.ones(y.shape)))) for y, box in ends
@@ -176,7 +181,7 @@ class PartSteps:
         received = list(passed.values())
         lines = [self._describe_gradient(x) for x in received[:MOST_TENSORS]]
         if len(received) > MOST_TENSORS:
-            lines.append(f"… and {len(received) - MOST_TENSORS} more")
+            lines.append(say("… and {rest} more", rest=len(received) - MOST_TENSORS))
         caption = (self._backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
             writings[box] = Writing(box, "gradient", _gradient_text(arriving))
@@ -225,12 +230,15 @@ class PartSteps:
 
     def _backward_headline(self, part: Part, group: list[Visit], arriving: float | None) -> str:
         """Return the first line of a caption: the gradient that arrives, and the rule it meets."""
-        size = "" if arriving is None else f" a gradient of norm {format_number(arriving)} arrives;"
+        size = ""
+        if arriving is not None:
+            size = say(" a gradient of norm {norm} arrives;", norm=format_number(arriving))
         if part.kind == "operation":
             (operation,) = part.operations
-            name = short_name(operation_label(operation))
+            name = short_name(part_label(part))
             return clean_text(f"{name}:{size} {rule_text(operation)}", 140, 1)
-        return f"{self.name(part)}:{size} it goes through {format_count(len(group), 'operation')}"
+        through = say_count("it goes through {n} operation", len(group))
+        return f"{self.name(part)}:{size} {through}"
 
     def _add_gradient_lines(self) -> None:
         """Give each box with a gradient one more line: its last text, as wide as the widest."""
@@ -270,8 +278,9 @@ class Sum:
         """How many terms have arrived, "" for a sum of one term."""
         if self.terms == 1:
             return ""
-        done = self.count == self.terms
-        return f", sum of {self.terms}" if done else f", {self.count} of {self.terms} terms"
+        if self.count == self.terms:
+            return f", {say_count('sum of {n} term', self.terms)}"
+        return f", {say_count('{here} of {n} term', self.terms, here=self.count)}"
 
 
 def _accumulated_gradient(leaf: Tensor, gradient: Array) -> str:

@@ -14,8 +14,10 @@ from ..graphs.builder import changed_leaves
 from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
 from ..reading import Key, key, operands
-from ..texts import clean_text, format_count, format_number, join_list
+from ..texts import clean_text, format_number, join_list
+from ..wording.language import label_of, say, say_count
 from .captions import MOST_LINES, Step, Writing, describe_chain_rule, describe_operation, short_name
+from .part_steps import LEFT_OUT
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 MOST_GIVEN: Final = 12
@@ -50,7 +52,7 @@ class ScalarSteps:
 
     def name(self, tensor: Tensor) -> str:
         """Return the name of a tensor in captions."""
-        return short_name(self.names[key(tensor)])
+        return short_name(label_of(self.names[key(tensor)]))
 
     def _first_step(self) -> Step:
         """Return the first step, in which only the leaves have values."""
@@ -58,12 +60,13 @@ class ScalarSteps:
         changed = changed_leaves(self.graph)
         values = [f"{self.name(x)} = {format_number(x.data)}" for x in leaves[:MOST_GIVEN]]
         values = [
-            f"{text} (changed since)" if key(x) in changed else text
+            say("{value} (changed since)", value=text) if key(x) in changed else text
             for text, x in zip(values, leaves, strict=False)
         ]
         rest = len(leaves) - len(values)
-        more = f", … and {rest} more" if rest else ""
-        caption = f"given: {', '.join(values)}{more}" if leaves else "nothing is given"
+        values += [say("… and {rest} more", rest=rest)] if rest else []
+        given = ", ".join(values)
+        caption = say("given: {what}", what=given) if leaves else say("nothing is given")
         return Step("forward", (caption,), writings=tuple(map(self._value_writing, leaves)))
 
     def forward_steps(self) -> list[Step]:
@@ -72,9 +75,8 @@ class ScalarSteps:
         for part in self.parts:
             operation = part.operations[0]
             if part.kind == "earlier":
-                words = format_count(len(part.operations), "operation")
                 box = self.boxes[key(operation.outputs[0])]
-                caption_text = f"{words} {'are not drawn' if part.follows else 'come first'}"
+                caption_text = say_count(LEFT_OUT[part.follows], len(part.operations))
                 steps.append(Step("forward", (caption_text,), (box,), tuple(self.entering[box])))
             else:
                 results = [y for y in operation.outputs if key(y) in self.boxes]
@@ -93,9 +95,10 @@ class ScalarSteps:
             return []
         boxes = tuple(self.boxes[key(y)] for y in ends)
         writings = tuple(self._gradient_writing(y, 1.0) for y in ends)
-        what = self.loss if len(self.graph.outputs) == 1 else "the sum of the outputs, Σ,"
+        one = len(self.graph.outputs) == 1
+        what = self.loss if one else say("the sum of the outputs, Σ,")
         caption = (
-            f"backward starts at the end: how does {what} change with each number?",
+            say("backward starts at the end: how does {what} change with each number?", what=what),
             join_list([f"∂{self.loss}/∂{self.name(y)} = 1" for y in ends], LONGEST_CAPTION, "; "),
         )
         return [Step("backward", caption, boxes, (), writings), *map(self.backward_step, found)]
@@ -104,7 +107,8 @@ class ScalarSteps:
         """Return the step of one operation in the backward."""
         caption = describe_chain_rule(visit, self.name, self.loss)
         if len(caption) > MOST_LINES:
-            caption = (*caption[: MOST_LINES - 1], f"… {len(caption) - MOST_LINES + 1} more lines")
+            rest = len(caption) - MOST_LINES + 1
+            caption = (*caption[: MOST_LINES - 1], say_count("… {n} more line", rest))
         shown = [x for x in visit.contributions if not self._is_earlier(self.boxes[key(x.operand)])]
         writings = tuple(self._gradient_writing(x.operand, x.total) for x in shown)
         looked = self._boxes_of_operation(visit.operation)

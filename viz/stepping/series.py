@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from autograd_mini.files import write_file
 
-from ..drawing import Drawing, find_graph, no_graph_error
+from ..drawing import (
+    Drawing,
+    check_labels,
+    find_graph,
+    finish_picture,
+    make_wording,
+    no_graph_error,
+)
 from ..errors import PictureError
 from ..graphs.builder import default_title
 from ..graphs.operations import OperationsView
@@ -20,6 +27,9 @@ from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.conversion import convert_to_pngs
 from ..output.layout import Engine
 from ..picture import Direction, Picture
+from ..style import ThemeName
+from ..theme import Theme
+from ..wording.language import ENGLISH, Wording, use_wording
 from .captions import Step, join_steps
 from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
@@ -71,8 +81,16 @@ class Frames:
         steps: what happens in each frame.
     """
 
-    def __init__(self, picture: Picture, steps: list[Step], engine: Engine) -> None:
-        self.drawing = Drawing(picture, engine)
+    def __init__(
+        self,
+        picture: Picture,
+        steps: list[Step],
+        engine: Engine,
+        theme: ThemeName | Theme = "auto",
+        wording: Wording | None = None,
+    ) -> None:
+        self._wording = wording or Wording()
+        self.drawing = Drawing(picture, engine, theme, wording=self._wording)
         self.steps = steps
 
     @cached_property
@@ -82,7 +100,8 @@ class Frames:
 
     @cached_property
     def _film_with_captions(self) -> Any:
-        return add_captions(self.film)
+        with use_wording(self._wording):
+            return add_captions(self.film)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -96,7 +115,9 @@ class Frames:
         if not -len(self) <= place < len(self):
             raise IndexError(f"frame {place} of {len(self)}; expected 0 to {len(self) - 1}")
         place %= len(self)
-        return Frame(cut_frame(self._film_with_captions, self.film, place), self.steps[place])
+        film = self._film_with_captions
+        with use_wording(self._wording):
+            return Frame(cut_frame(film, self.film, place), self.steps[place])
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[place] for place in range(len(self)))
@@ -160,7 +181,9 @@ class Frames:
             raise PictureError(
                 f"seconds={seconds!r} per frame; expected more than 0, and less than {LONGEST_STAY}"
             )
-        text = animate(self.film, seconds)
+        film = self.film
+        with use_wording(self._wording):
+            text = animate(film, seconds)
         if path is not None:
             target = Path(path)
             if target.suffix.lower() not in MOVING_SUFFIXES:
@@ -200,6 +223,10 @@ def frames(
     limit: int | None = 40,
     most: int = MOST_FRAMES,
     title: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    caption: str | None = None,
+    legend: bool = False,
+    language: str = ENGLISH,
     engine: Engine = "graphviz-pure",
 ) -> Frames:
     """Draw a computation step by step: values as they are computed, gradients as they arrive.
@@ -213,6 +240,10 @@ def frames(
         limit: about how many boxes at most, None for all.
         most: about how many frames at most; neighbours become one if there are more.
         title: read aloud by screen readers.
+        labels: as in `draw`.
+        caption: as in `draw`; the captions of the steps stand below it.
+        legend: as in `draw`.
+        language: as in `draw`.
         engine: the layout program.
 
     Raises:
@@ -226,20 +257,26 @@ def frames(
     v₁ = x × 3 = 2 × 3 = 6
     L = v₁ + 1 = 6 + 1 = 7
     backward starts at the end: how does L change with each number?
-    ∂L/∂v₁ = ∂L/∂L · ∂L/∂v₁ = 1 × 1 = 1
-    ∂L/∂x = ∂L/∂v₁ · ∂v₁/∂x = 1 × 3 = 3
+    ∂L/∂v₁ = ∂L/∂L × ∂L/∂v₁ = 1 × 1 = 1
+    ∂L/∂x = ∂L/∂v₁ × ∂v₁/∂x = 1 × 3 = 3
     """
     graph = find_graph(subject)
     if graph is None:
         raise no_graph_error(subject)
     if not isinstance(most, int) or most < 4:
         raise PictureError(f"most={most!r} is too few frames; expected a whole number from 4")
-    found: ScalarSteps | PartSteps
-    if suits_scalar_view(graph):
-        outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
-        named = title or default_title(graph)
-        found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
-    else:
-        outline = Outline(graph, limit)
-        found = PartSteps(OperationsView(outline, title or default_title(graph), direction or "TB"))
-    return Frames(found.picture, join_steps(found.steps, most), engine)
+    chosen = make_wording(language, labels)
+    with use_wording(chosen):
+        found: ScalarSteps | PartSteps
+        if suits_scalar_view(graph):
+            outline = Outline(graph, None if limit is None else 3 * limit, fold=False)
+            named = title or default_title(graph)
+            found = ScalarSteps(ScalarView(outline, named, direction or "LR"))
+        else:
+            outline = Outline(graph, limit)
+            named = title or default_title(graph)
+            found = PartSteps(OperationsView(outline, named, direction or "TB"))
+        picture = finish_picture(found.picture, caption, legend)
+        steps = join_steps(found.steps, most)
+    check_labels(chosen, picture, subject)
+    return Frames(picture, steps, engine, wording=chosen)
