@@ -274,14 +274,15 @@ def multilinear(function: Callable[..., object], symbol: str, doc: str, **fields
 COMPOSED: Final = frozenset(
     {
         *("append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "choose"),
-        *("column_stack", "compress", "convolve", "cumprod", "cumsum", "cumulative_prod"),
-        *("cumulative_sum", "delete", "diag", "diagflat", "diagonal", "dsplit", "dstack"),
-        *("extract", "fabs", "flip", "fliplr", "flipud", "float_power", "geomspace"),
-        *("hsplit", "hstack", "inner", "intersect1d", "linspace", "logspace"),
+        *("column_stack", "compress", "convolve", "correlate", "cumprod", "cumsum"),
+        *("cumulative_prod", "cumulative_sum", "delete", "diag", "diagflat", "diagonal"),
+        *("dsplit", "dstack", "extract", "fabs", "flip", "fliplr", "flipud", "float_power"),
+        *("geomspace", "hsplit", "hstack", "inner", "intersect1d", "linspace", "logspace"),
         *("matrix_transpose", "matvec", "meshgrid", "moveaxis", "outer", "partition"),
-        *("ptp", "ravel", "repeat", "roll", "rollaxis", "setdiff1d", "sort"),
-        *("sort_complex", "split", "swapaxes", "take", "take_along_axis", "trace", "tril"),
-        *("triu", "unique", "vander", "vdot", "vecdot", "vecmat", "vsplit", "vstack"),
+        *("polymul", "ptp", "ravel", "repeat", "roll", "rollaxis", "setdiff1d"),
+        *("sliding_window_view", "sort", "sort_complex", "split", "swapaxes", "take"),
+        *("take_along_axis", "trace", "tril", "triu", "unique", "vander", "vdot", "vecdot"),
+        *("vecmat", "vsplit", "vstack"),
     }
 )
 """Functions that record operations of other names; a graph shows them under the user's name."""
