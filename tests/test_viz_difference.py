@@ -605,3 +605,9 @@ def test_parameters_of_operations_are_equal_only_if_they_are():
     assert freeze(np.nan) == freeze(float("nan"))
     assert freeze(0.0) != freeze(-0.0)
     assert freeze(object()) != freeze(object())
+
+
+def test_a_theme_of_ones_own_is_refused() -> None:
+    x = am.tensor(np.ones(2), name="x")
+    with pytest.raises(viz.PictureError, match="keeps its four colours"):
+        viz.difference(np.exp(x), np.tanh(x), theme=viz.Theme())  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from ..graphs.scopes import Open
 from ..output.layout import Engine
 from ..picture import Change, Direction, Picture
 from ..style import ThemeName
+from ..theme import Theme
 
 NO_INPUTS: Final = "inputs= is for functions and models"
 
@@ -114,6 +115,11 @@ def difference(
     <Difference: operations 2 same, 1 new; tensors 1 same, 1 changed; arrows 2 same, 2 new, 1 gone>
     """
     refuse_unknown_options(None, direction, limit, engine, theme)
+    if isinstance(theme, Theme):
+        raise PictureError(
+            "theme: a difference keeps its four colours, so that they mean the same everywhere; "
+            "give 'auto', 'light', 'dark' or 'print'"
+        )
     if path is not None and check_path(path, format)[1] == "html":
         raise PictureError(
             f"a difference has no page; write {os.fspath(path)!r} as .svg, not .html"

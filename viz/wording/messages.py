@@ -263,6 +263,7 @@ COUNTED: Final = {
     "{n} state": "{n} state|{n} states",
     "{n} array": "{n} array|{n} arrays",
     "{n} tensor": "{n} tensor|{n} tensors",
+    "{n} arrow": "{n} arrow|{n} arrows",
     "{n} updated tensor": "{n} updated tensor|{n} updated tensors",
     "{n} operand": "{n} operand|{n} operands",
     "{n} number": "{n} number|{n} numbers",
