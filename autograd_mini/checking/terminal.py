@@ -25,7 +25,7 @@ from ..cli.streams import print_error, standard_output
 from ..errors import ArgumentError, AutogradError
 from ..files import write_file
 from .check import COVERAGE, gradcheck
-from .counterexamples.counterexample import SHAPES, VALUES
+from .counterexamples.exploration import SHAPES, VALUES
 from .report import Report
 
 DESCRIPTION = """\
