@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from html import escape
 from html import escape as escape_html
 from typing import Any, Final
@@ -83,8 +85,7 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     for box in picture.boxes:
         graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
     _add_clusters(graph, picture)
-    _add_arrows(graph, picture)
-    _add_ties(graph, picture)
+    _add_edges(graph, picture_edges(picture))
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
@@ -101,8 +102,45 @@ def spacing(picture: Picture) -> dict[str, str]:
     return found
 
 
-def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the arrows; a leaf at the side of its operation goes on the same rank."""
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One edge of the DOT text.
+
+    Attributes:
+        tail: the id of the box where it starts.
+        head: the id of the box where it ends.
+        attributes: those of Graphviz.
+        level: the boxes that it puts on one rank.
+        is_tie: whether it is a dotted line between boxes side by side, not an arrow.
+    """
+
+    tail: str
+    head: str
+    attributes: dict[str, str]
+    level: tuple[str, ...] = ()
+    is_tie: bool = False
+
+    @property
+    def points_back(self) -> bool:
+        """Return whether the arrow's point is at the tail."""
+        return self.attributes.get("dir") == "back"
+
+
+def picture_edges(picture: Picture) -> list[Edge]:
+    """Return the edges of all arrows, in order, then those of the ties."""
+    return [*_arrow_edges(picture), *_tie_edges(picture)]
+
+
+def _add_edges(graph: graphviz.Digraph, edges: Iterable[Edge]) -> None:
+    """Add edges, and the ranks that they need."""
+    for edge in edges:
+        graph.edge(edge.tail, edge.head, **edge.attributes)
+        if edge.level:
+            graph.body.append(f"\t{{rank=same; {'; '.join(edge.level)}}}\n")
+
+
+def _arrow_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield the edges of the arrows; a leaf at the side of its operation goes on its rank."""
     boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
@@ -115,11 +153,11 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
                 if arrow is entering[arrow.head][0]:
-                    _add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
+                    yield _edge_on_rank(arrow, style, forwards=picture.direction == "TB")
                 else:  # on one rank with all of its terms, it would pull them into a row
-                    graph.edge(arrow.tail, arrow.head, constraint="false", **style)
+                    yield Edge(arrow.tail, arrow.head, {"constraint": "false"} | style)
             else:  # drawn backwards, it keeps the ranks of the forward
-                graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
+                yield Edge(arrow.head, arrow.tail, {"dir": "back", "weight": "2"} | style)
             continue
         side = sides.get(arrow)
         if side is not None:
@@ -128,7 +166,7 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             forwards = (side == "left") != turned
             look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
             shown = style if arrow.lit else {"id": style["id"]}
-            _add_arrow_on_rank(graph, arrow, shown | look, forwards=forwards)
+            yield _edge_on_rank(arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
         if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
@@ -138,8 +176,7 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= _end_attributes(end, *SIDES)
-        graph.edge(arrow.tail, arrow.head, **style)
+        yield Edge(arrow.tail, arrow.head, style | _end_attributes(end, *SIDES))
 
 
 def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
@@ -148,31 +185,28 @@ def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
     return {name: port for name, port in known if port}
 
 
-def _add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add dotted lines between boxes side by side; each starts at the last leaf of its row."""
+def _tie_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield dotted lines between boxes side by side; each starts at the last leaf of its row."""
     after = {
         arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
     }
+    look = {"style": "dotted", "dir": "none", "color": OUTSIDE, "weight": "0"}
     for one, other in picture.ties:
         ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
-        graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
-        graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
+        yield Edge(*ends, look, (one, other), is_tie=True)
 
 
-def _add_arrow_on_rank(
-    graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
-) -> None:
-    """Add an arrow between boxes on one rank.
+def _edge_on_rank(arrow: Arrow, style: dict[str, str], *, forwards: bool) -> Edge:
+    """Return the edge of an arrow between boxes on one rank.
 
     The layout program puts the tail of such an edge left of its head. If ranks run from left to
     right it puts the tail above, or below inside of a scope. For the other side, the edge is drawn
     backwards.
     """
+    level = arrow.tail, arrow.head
     if forwards:
-        graph.edge(arrow.tail, arrow.head, **style)
-    else:
-        graph.edge(arrow.head, arrow.tail, dir="back", **style)
-    graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
+        return Edge(arrow.tail, arrow.head, style, level)
+    return Edge(arrow.head, arrow.tail, {"dir": "back"} | style, level)
 
 
 def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
