@@ -35,6 +35,8 @@ from .style import THEMES, Theme, apply_theme
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
 
+    from .fitting import Fit, Fitted
+
 View = GraphView | Literal["compiled", "scalars", "neurons"]
 VIEWS: Final = (*COLLECTORS, "compiled", "scalars", "neurons")
 
@@ -106,11 +108,13 @@ class Drawing:
         engine: Engine = "graphviz-pure",
         theme: Theme = "auto",
         facts: Callable[[], dict[str, Facts]] = dict,
+        fitted: Fitted | None = None,
     ) -> None:
         self.picture = picture
         self.engine = engine
         self.theme = theme
         self._facts = facts
+        self._fitted = fitted
         self._dot: str | None = None
         self._svg: str | None = None
 
@@ -118,7 +122,8 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = apply_theme(str(make_digraph(self.picture).source), self.theme)
+            known = self._fitted.dot if self._fitted else str(make_digraph(self.picture).source)
+            self._dot = apply_theme(known, self.theme)
         return self._dot
 
     @property
@@ -126,7 +131,10 @@ class Drawing:
         """The SVG text, complete as a file."""
         if self._svg is None:
             drawn = self._draw_file("svg")
-            self._svg = finish_svg(drawn, self.picture, self.dot, follows=self.theme == "auto")
+            page = self._fitted.page if self._fitted else None
+            size = (page.width, page.height) if page else None
+            follows = self.theme == "auto"
+            self._svg = finish_svg(drawn, self.picture, self.dot, follows=follows, size=size)
         return self._svg
 
     @property
@@ -154,6 +162,9 @@ class Drawing:
     def _draw_file(self, kind: Literal["svg", "png", "pdf"], engine: Engine | None = None) -> bytes:
         """Return the file; if its layout takes too long, lay the boxes out in plain rows."""
         engine = engine or self.engine
+        if self._fitted:
+            scale = self._fitted.scale
+            return lay_out(self.dot, kind, placed=True, engine=engine, scale=scale)
         try:
             return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
         except SlowLayoutError as error:
@@ -232,6 +243,7 @@ def draw(
     sample: Numbers | None = None,
     engine: Engine = "graphviz-pure",
     theme: Theme | None = None,
+    fit: Fit | None = None,
 ) -> Drawing:
     """Draw a computation graph or a network.
 
@@ -259,6 +271,11 @@ def draw(
         sample: one input of a network, a vector: its neurons show their values for it.
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark" or "print" (no colours).
+        fit: the page that the picture fills: "16:9" (1600×900 pixels), "4:3", "a4", "a4 landscape",
+            or width and height in pixels as (900, 500). Folding depth, direction and wrapping
+            into columns are chosen so that no text is less than 12 pixels high on it.
+
+    Warns if a text is smaller on the page of `fit=`, as it may be with `limit=None`.
 
     Raises:
         PictureError: if the subject cannot be drawn, or not in this view.
@@ -270,21 +287,54 @@ def draw(
     """
     refuse_unknown_options(view, direction, limit, engine, theme)
     _refuse_options_of_operations(view, overlay=overlay, open=open)
+    drawer = _choose_drawer(subject, view, title, open, overlay, sample)
+    if fit is None:
+        picture, facts = drawer(limit, direction)
+        return Drawing(picture, engine, theme or "auto", facts)
+    from .fitting import fit_picture, read_page  # imported here, since few programs need it
+
+    fitted, facts = fit_picture(drawer, read_page(fit), limit, direction, engine)
+    return Drawing(fitted.picture, engine, theme or "auto", facts, fitted)
+
+
+Drawer = Callable[[int | None, Direction | None], tuple[Picture, Callable[[], dict[str, Facts]]]]
+"""What draws with a limit and a direction; it also returns what computes facts about boxes."""
+
+
+def _choose_drawer(
+    subject: object,
+    view: View | None,
+    title: str | None,
+    open: Open,
+    overlay: Names,
+    sample: Numbers | None,
+) -> Drawer:
+    """Return what draws a subject.
+
+    Raises:
+        PictureError: if the subject cannot be drawn.
+    """
     alone = view in ("compiled", "neurons") or isinstance(subject, BaseException)
     graph = None if alone else find_graph(subject)
-    facts: Callable[[], dict[str, Facts]] = dict
     marked = _find_marked_drawing(subject)
     if marked is not None:
         _refuse_options_of_graphs(view, overlay=overlay, sample=sample)
-        picture = marked(subject, limit, direction or "TB", title, open)
-    elif view == "compiled":
-        picture = compiled_picture(subject, limit, direction or "TB", title)
-    elif view == "neurons" or (view is None and graph is None):
-        picture = _draw_network(subject, sample, direction, limit, title)
-    else:
-        graph = _require_graph(graph, subject, sample)
-        picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
-    return Drawing(picture, engine, theme or "auto", facts)
+        return lambda limit, direction: (
+            marked(subject, limit, direction or "TB", title, open),
+            dict,
+        )
+    if view == "compiled":
+        return lambda limit, direction: (
+            compiled_picture(subject, limit, direction or "TB", title),
+            dict,
+        )
+    if view == "neurons" or (view is None and graph is None):
+        return lambda limit, direction: (
+            _draw_network(subject, sample, direction, limit, title),
+            dict,
+        )
+    known = _require_graph(graph, subject, sample)
+    return lambda limit, direction: _draw_graph(known, view, direction, limit, title, open, overlay)
 
 
 def _find_marked_drawing(subject: object) -> Callable[..., Picture] | None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
+from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Picture
 from ..style import (
     BOX,
     CHANGED,
@@ -37,7 +37,7 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .layout import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
+from .layout import End, Entrance, arrow_ends, cluster_entrances, find_sides, rows_of_updates
 
 LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
@@ -48,6 +48,8 @@ ON_MIDDLE: Final = "#000002"
 faint. No theme replaces these colours."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Texts on a mark. A theme replaces these colours, as it replaces those of the marks."""
+CLUSTER_MARGIN: Final = float(CLUSTER["margin"]) / 72
+"""Between the borders of a scope and of the one around it, in inches."""
 SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDE_NODESEP: Final = "0.35"
@@ -84,14 +86,19 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     entering = Counter(arrow.head for arrow in picture.arrows)
     for box in picture.boxes:
         graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
-    _add_clusters(graph, picture)
+    add_clusters(graph, picture)
     _add_edges(graph, picture_edges(picture))
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
+    add_rows(graph, picture)
+    return graph
+
+
+def add_rows(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Put the changed leaves of each scope on one rank."""
     for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
-    return graph
 
 
 def spacing(picture: Picture) -> dict[str, str]:
@@ -306,7 +313,7 @@ def _table_line(line: str, cell: Cell) -> str:
     return "".join(f'<font color="{CELL_COLOUR[cell.kind]}">{word}</font>' for word in words)
 
 
-def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
+def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which list their boxes by id."""
     subgraphs: dict[str, Any] = {}
     entered = cluster_entrances(picture) if picture.direction == "TB" else {}
@@ -319,7 +326,7 @@ def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
             attributes["fillcolor"] = "transparent"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in entered:
-            _add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
+            _add_spacer(inside, cluster.id, entered[cluster.id], boxes)
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:
@@ -329,19 +336,27 @@ def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         outer.subgraph(subgraphs[cluster.id])
 
 
-def _add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
+def _add_spacer(
+    inside: graphviz.Digraph, cluster: str, entrance: Entrance, boxes: dict[str, Box]
+) -> None:
     """Keep arrows into a scope off its caption, by an invisible box left of the arrows' heads.
 
-    The box is tied to each head, or the layout program would put it between them.
+    The captions of scopes around it count, too. The box is tied to each head, or the layout
+    program would put it between them.
     """
-    caption = LETTER_WIDTH * _longest_line(cluster.caption)
-    width = caption - LETTER_WIDTH / 2 * max(map(_longest_line, heads[0].lines), default=0)
+    captions = (
+        LETTER_WIDTH * _longest_line(one.caption) - depth * CLUSTER_MARGIN
+        for depth, one in enumerate(entrance.crossed)
+    )
+    first = boxes[entrance.heads[0]]
+    width = max(captions, default=0.0)
+    width -= LETTER_WIDTH / 2 * max(map(_longest_line, first.lines), default=0)
     if width > 0:
-        name = f"spacer_{cluster.id}"
+        name = f"spacer_{cluster}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
-        for head in heads:
-            inside.edge(name, head.id, style="invis")
-        tied = "; ".join([name, *(head.id for head in heads)])
+        for head in entrance.heads:
+            inside.edge(name, head, style="invis")
+        tied = "; ".join([name, *entrance.heads])
         inside.body.append(f"\t{{rank=same; {tied}}}\n")
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
-from ..picture import OPERATIONS, Arrow, Box, Picture
+from ..picture import OPERATIONS, Arrow, Box, Cluster, Picture
 
 Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
@@ -160,11 +160,25 @@ def move_arrays_outside(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
-    """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where arrows enter a cluster from above.
 
-    The first one is the head of the highest arrow. The others are as high as it, since they take
-    the same tensors and leaves. A box with a leaf at its left is already far from the caption.
+    Attributes:
+        heads: the boxes that have to stand right of the captions. The first one is the head of the
+            highest arrow. The others are as high as it, since they take the same tensors and
+            leaves.
+        crossed: the clusters whose border the highest arrow crosses, the innermost first.
+    """
+
+    heads: list[str]
+    crossed: list[Cluster]
+
+
+def cluster_entrances(picture: Picture) -> dict[str, Entrance]:
+    """Return the entrance of each cluster that an arrow enters from above.
+
+    A box with a leaf at its left is already far from the caption.
     """
     boxes = {box.id: box for box in picture.boxes}
     left = {arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "left"}
@@ -172,20 +186,39 @@ def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
+    crossed: dict[str, list[Cluster]] = {}
     for arrow in _sort_arrows_by_height(picture):
         head = boxes[arrow.head]
-        if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
+        if head.cluster is None or boxes[arrow.tail].cluster == head.cluster or arrow.backward:
             continue
         heads = found.setdefault(head.cluster, [])
         made = {tail for tail in entering[head.id] if tail in entering}
         as_high = made and made <= set(entering[heads[0]]) if heads else True
         if as_high and head.id not in heads:
             heads.append(head.id)
+        if head.cluster not in crossed:
+            crossed[head.cluster] = _crossed_clusters(picture, boxes[arrow.tail], head)
     return {
-        cluster: [heads[0], *(left.get(head, head) for head in heads[1:])]
+        cluster: Entrance([heads[0], *(left.get(x, x) for x in heads[1:])], crossed[cluster])
         for cluster, heads in found.items()
         if heads[0] not in left
     }
+
+
+def _crossed_clusters(picture: Picture, tail: Box, head: Box) -> list[Cluster]:
+    """Return the clusters around one box and not around another one, the innermost first."""
+    known = {cluster.id: cluster for cluster in picture.clusters}
+    around = []
+    name = tail.cluster
+    while name is not None:
+        around.append(name)
+        name = known[name].parent
+    found = []
+    name = head.cluster
+    while name is not None and name not in around:
+        found.append(known[name])
+        name = known[name].parent
+    return found
 
 
 def _sort_arrows_by_height(picture: Picture) -> list[Arrow]:
@@ -289,16 +322,25 @@ def _find_installed(name: str) -> str | None:
     return next((str(path.resolve()) for path in paths if path.is_file()), None)
 
 
+Output = Literal["svg", "png", "pdf", "json0"]
+
+
 def lay_out(
-    source: str, kind: Literal["svg", "png", "pdf"], *, placed: bool, engine: Engine
+    source: str,
+    kind: Output,
+    *,
+    placed: bool,
+    engine: Engine,
+    scale: float | None = None,
 ) -> bytes:
-    """Turn DOT text into an SVG, PNG or PDF file.
+    """Turn DOT text into an SVG, PNG or PDF file, or into JSON with the positions.
 
     Args:
         source: the DOT text.
         kind: the format.
         placed: whether the nodes have positions, which then stay.
         engine: which program to use.
+        scale: pixels on a page for one of natural size, if the picture fills that page.
 
     Warns if the careful layout took longer than `SECONDS`, so that a simpler one is drawn.
 
@@ -310,7 +352,7 @@ def lay_out(
     if placed:
         command += ["-Kneato", "-n2", "-Gsplines=line"]
     if kind == "png":
-        command.append(f"-Gdpi={PIXELS_PER_INCH}")
+        command.append(f"-Gdpi={192 * scale if scale else PIXELS_PER_INCH:.6g}")
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:

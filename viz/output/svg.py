@@ -12,7 +12,7 @@ import re
 from typing import Final
 from xml.etree import ElementTree
 
-from ..picture import Box, Picture
+from ..picture import Box, Picture, Point
 from ..style import DARK, FONT_FAMILY, OUTSIDE
 from ..texts import describe_picture
 
@@ -25,7 +25,9 @@ POINT: Final = 4 / 3
 """CSS pixels in a point."""
 
 
-def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = True) -> str:
+def finish_svg(
+    drawn: bytes, picture: Picture, source: str, *, follows: bool = True, size: Point | None = None
+) -> str:
     """Return the finished SVG text.
 
     Args:
@@ -33,6 +35,7 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
         picture: gives the title and the description.
         source: the DOT text. The prefix of ids is its digest, so equal pictures give equal files.
         follows: whether the picture turns dark on a dark page.
+        size: width and height in pixels, if the picture fills a page.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -48,7 +51,7 @@ def finish_svg(drawn: bytes, picture: Picture, source: str, *, follows: bool = T
     _drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
         _add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
-    _set_size(root)
+    _set_size(root, size)
     root.set("id", prefix)
     root.set("role", "img")
     root.set("aria-labelledby", f"{prefix}-title {prefix}-desc")
@@ -86,7 +89,8 @@ def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> N
     for cluster in picture.clusters:
         known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
     for group in root.iter(f"{SVG}g"):
-        found = known.get((group.get("id") or "").removeprefix(f"{prefix}-"))
+        name = (group.get("id") or "").removeprefix(f"{prefix}-")
+        found = known.get(name.partition("__")[0])  # "cluster_1__2" is the third piece of a scope
         if found is not None and group.get("class"):
             classes, data = found
             group.set("class", f"{group.get('class')} {classes}")
@@ -125,11 +129,13 @@ def _add_tooltip(link: ElementTree.Element, text: str) -> None:
     link.insert(0, title)
 
 
-def _set_size(root: ElementTree.Element) -> None:
-    """Set the natural size in pixels, and let a narrower container shrink the picture."""
-    for side in ("width", "height"):
+def _set_size(root: ElementTree.Element, size: Point | None) -> None:
+    """Set the size in pixels, and let a narrower container shrink the picture."""
+    for side, length in zip(("width", "height"), size or (None, None), strict=True):
         points = re.match(r"[\d.]+", root.get(side, ""))
-        if points:
+        if length is not None:
+            root.set(side, f"{length:.0f}")
+        elif points:
             root.set(side, f"{float(points.group()) * POINT:.0f}")
     root.set("style", "max-width:100%;height:auto")
 
