@@ -16,7 +16,7 @@ from typing import Any, Final
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Picture
+from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Direction, Picture
 from ..style import (
     BOX,
     CHANGED,
@@ -72,6 +72,12 @@ BAR_HEIGHT: Final = 16
 BAR_COLOUR: Final = "#6e7781"
 """Their colour, readable on both grounds."""
 SWATCH: Final = 14
+OPERAND_PADDING: Final = 4
+OPERAND_GAP: Final = 8
+"""Between the cells where operands end, in points."""
+OPERAND_CELLS: Final = {"TB": ("width", "height", "colspan"), "LR": ("height", "width", "rowspan")}
+MEASURE: Final = {"width": 30, "height": 26}
+"""The least width and height of an operation, in points."""
 PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
@@ -83,9 +89,8 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
         node_attr=NODE,
         edge_attr=EDGE,
     )
-    entering = Counter(arrow.head for arrow in picture.arrows)
-    for box in picture.boxes:
-        graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
+    for name, look in box_looks(picture).items():
+        graph.node(name, **look)
     add_clusters(graph, picture)
     _add_edges(graph, picture_edges(picture))
     for box in picture.boxes:
@@ -230,8 +235,30 @@ def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
     return style
 
 
-def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
-    """Return the Graphviz attributes of a box; `ordered` keeps its operands from left to right."""
+def box_looks(picture: Picture) -> dict[str, dict[str, str]]:
+    """Return the Graphviz attributes of each box."""
+    entering = Counter(arrow.head for arrow in picture.arrows)
+    ends = zip(picture.arrows, arrow_ends(picture), strict=True)
+    cells = Counter(arrow.head for arrow, end in ends if ":" in end.port)
+    return {
+        box.id: box_attributes(
+            box, entering[box.id] > 1, cells=cells[box.id], direction=picture.direction
+        )
+        for box in picture.boxes
+    }
+
+
+def box_attributes(
+    box: Box, ordered: bool, cells: int = 0, direction: Direction = "TB"
+) -> dict[str, str]:
+    """Return the Graphviz attributes of a box.
+
+    Args:
+        box: the box.
+        ordered: whether its operands are kept from left to right.
+        cells: how many operands end in cells of its label, in their order.
+        direction: that of the picture, which says at which side.
+    """
     found = dict(BOX[box.role])
     if box.cells:
         found |= {"margin": "0.05,0.02", "label": _table_label(box.cells)}
@@ -239,6 +266,8 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["label"] = _legend_label(box)
     elif box.bars:
         found |= {"margin": "0.08,0.03", "label": _histogram_label(box)}
+    elif cells:
+        found |= {"margin": "0", "label": _operand_label(box, cells, direction)}
     else:
         found["label"] = escape_label("\n".join(box.lines))
     if ordered and (box.role in OPERATIONS or box.role == "scalar_operation"):
@@ -363,6 +392,23 @@ def _add_spacer(
 def _longest_line(label: str) -> int:
     """Count the letters of the longest line."""
     return max(map(len, label.split("\n")))
+
+
+def _operand_label(box: Box, count: int, direction: Direction) -> str:
+    """Return a label with a cell for each operand, at the side where the arrows come in.
+
+    The cells reach the border, since they are together as long as the smallest box.
+    """
+    text = "<br/>".join(map(_escape_cell, box.lines))
+    along, thin, span = OPERAND_CELLS[direction]
+    between = f'<td {along}="{OPERAND_GAP}" {thin}="1"></td>'
+    length = (MEASURE[along] - OPERAND_GAP * (count - 1)) // count
+    cells = [f'<td port="in{place}" {along}="{length}" {thin}="1"></td>' for place in range(count)]
+    row = [cell for pair in zip(cells, [between] * count, strict=True) for cell in pair][:-1]
+    least = f'{thin}="{MEASURE[thin] - 1}"'
+    words = f'<td {span}="{len(row)}" {least} cellpadding="{OPERAND_PADDING}">{text}</td>'
+    rows = ["".join(row), words] if direction == "TB" else [row[0] + words, *row[1:]]
+    return f"<{PLAIN_TABLE}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>>"
 
 
 def _histogram_label(box: Box) -> str:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
-from ..picture import OPERATIONS, Arrow, Box, Cluster, Picture
+from ..picture import OPERATIONS, Arrow, Box, Cluster, Direction, Picture
 
 Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
@@ -114,6 +114,20 @@ PORTS: Final = {
 }
 """The points of a box, from left to right or from top to bottom: for leaves at its sides, and for
 two or three operands from above."""
+SIDE_OF_OPERANDS: Final = {"TB": "n", "LR": "w"}
+
+
+def port_name(place: int, direction: Direction) -> str:
+    """Return the point at the side of a box where the operands from above end, from left to right.
+
+    The label of the box has cells of these names; see `dot`.
+    """
+    return f"in{place}:{SIDE_OF_OPERANDS[direction]}"
+
+
+def takes_ports(box: Box) -> bool:
+    """Return whether the label of a box has cells where its operands end."""
+    return box.role in OPERATIONS and not box.bars
 
 
 OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
@@ -127,6 +141,7 @@ def arrow_ends(picture: Picture) -> list[End]:
     """
     sides = find_sides(picture)
     ports = PORTS[picture.direction]
+    boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
         if arrow.operand:
@@ -143,7 +158,10 @@ def arrow_ends(picture: Picture) -> list[End]:
             if arrow in sides:
                 found[place] = End(str(ports[sides[arrow]]), str(ports[OPPOSITE[sides[arrow]]]))
             elif len(from_above) > 1:
-                found[place] = End(ports[len(from_above)][from_above.index(place)])
+                above = from_above.index(place)
+                has_cells = takes_ports(boxes[arrow.head])
+                cell = port_name(above, picture.direction)
+                found[place] = End(cell if has_cells else ports[len(from_above)][above])
     return found
 
 

@@ -7,9 +7,8 @@ and `write_placed` returns the DOT text of the result, which the program then dr
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import hypot
 from typing import Final
 
@@ -17,7 +16,7 @@ import graphviz
 
 from ..picture import Cluster, Picture, Point
 from ..style import CLUSTER, EDGE, GRAPH, MOST_TINTS, NODE
-from .dot import Edge, box_attributes, escape_label, spacing
+from .dot import Edge, box_looks, escape_label, spacing
 from .layout import Engine, lay_out
 
 PAD: Final = 72 * float(GRAPH["pad"])
@@ -234,10 +233,8 @@ def write_placed(
     graph = graphviz.Digraph(
         "picture", graph_attr=GRAPH | spacing(picture), node_attr=NODE, edge_attr=EDGE
     )
-    entering = Counter(arrow.head for arrow in picture.arrows)
-    for box in picture.boxes:
-        at = replace(box, position=placement.boxes[box.id])
-        graph.node(box.id, **box_attributes(at, ordered=entering[box.id] > 1))
+    for name, look in box_looks(picture).items():
+        graph.node(name, **look, pos=f"{_write_point(placement.boxes[name])}!")
     subgraphs: dict[str | None, graphviz.Digraph] = {}
     depths: dict[str | None, int] = {None: 0}
     for one in placement.frames:

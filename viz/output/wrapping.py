@@ -12,7 +12,6 @@ strips from top to bottom into columns, and strips from left to right into rows.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,7 +22,7 @@ import graphviz
 
 from ..picture import Arrow, Box, Cluster, Picture, Point
 from ..style import EDGE, GRAPH, NODE
-from .dot import Edge, add_clusters, add_rows, box_attributes, picture_edges, spacing
+from .dot import Edge, add_clusters, add_rows, box_looks, picture_edges, spacing
 from .layout import Engine
 from .placement import POINT, Placement, Route, add_points, measure
 
@@ -91,6 +90,7 @@ class Strip:
     ) -> None:
         self.picture = picture
         self.edges = edges
+        self.looks = box_looks(picture)
         self.members = members
         self.engine = engine
         self.places = [place for place, edge in enumerate(edges) if edge.tail in members]
@@ -203,10 +203,9 @@ class Strip:
         )
         for name in entries.values():
             graph.node(name, **POINT)
-        entering = Counter(arrow.head for arrow in self.picture.arrows)
         for box in self.picture.boxes:
             if box.id in band:
-                graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
+                graph.node(box.id, **self.looks[box.id])
         for name in names.values():
             graph.node(name, **POINT)
         part = self._picture_of_piece(n, band, number, entries)
@@ -501,9 +500,8 @@ def find_strips(picture: Picture, engine: Engine) -> tuple[list[Strip], Placemen
     graph = graphviz.Digraph(
         "picture", graph_attr=GRAPH | spacing(picture), node_attr=NODE, edge_attr=EDGE
     )
-    entering = Counter(arrow.head for arrow in picture.arrows)
-    for box in picture.boxes:
-        graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
+    for name, look in box_looks(picture).items():
+        graph.node(name, **look)
     add_clusters(graph, picture)
     for place, edge in enumerate(edges):
         graph.edge(edge.tail, edge.head, **edge.attributes | {"comment": f"{place}"})
