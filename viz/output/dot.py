@@ -37,7 +37,15 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .layout import End, Entrance, arrow_ends, cluster_entrances, find_sides, rows_of_updates
+from .layout import (
+    End,
+    Entrance,
+    arrow_ends,
+    cluster_entrances,
+    find_sides,
+    longest_paths,
+    rows_of_updates,
+)
 
 LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
@@ -78,6 +86,8 @@ OPERAND_GAP: Final = 8
 OPERAND_CELLS: Final = {"TB": ("width", "height", "colspan"), "LR": ("height", "width", "rowspan")}
 MEASURE: Final = {"width": 30, "height": 26}
 """The least width and height of an operation, in points."""
+MANY_USERS: Final = 4
+"""Long arrows of a leaf with so many users would pull the line of the computation aside."""
 PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
@@ -159,6 +169,9 @@ def _arrow_edges(picture: Picture) -> Iterator[Edge]:
         entering.setdefault(arrow.head, []).append(arrow)
     sides = find_sides(picture)
     finishes = arrow_ends(picture)
+    depths = longest_paths(picture)
+    leaving = Counter(arrow.tail for arrow in picture.arrows)
+    seen: set[tuple[str, str]] = set()
     for place, arrow in enumerate(picture.arrows):
         style = _arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
@@ -181,14 +194,31 @@ def _arrow_edges(picture: Picture) -> Iterator[Edge]:
             yield _edge_on_rank(arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
-        if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
-            style["weight"] = "3"  # keeps the line of the computation straight
+        weight = _arrow_weight(
+            arrow, tail, depths, leaving, first=(arrow.tail, arrow.head) not in seen
+        )
+        seen.add((arrow.tail, arrow.head))
+        if weight:
+            style["weight"] = weight
         end = finishes[place]
         head = boxes[arrow.head]
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
         yield Edge(arrow.tail, arrow.head, style | _end_attributes(end, *SIDES))
+
+
+def _arrow_weight(
+    arrow: Arrow, tail: Box, depths: dict[str, int], leaving: Counter[str], *, first: bool
+) -> str:
+    """Return the weight of an arrow, which keeps the line of the computation straight.
+
+    The line goes from box to box by the first arrow between them; arrows that pass by boxes bend.
+    """
+    near = depths[arrow.head] - depths[arrow.tail] <= 1
+    if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
+        return "3" if near and first else ""
+    return "" if near or leaving[arrow.tail] < MANY_USERS else "0"
 
 
 def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:

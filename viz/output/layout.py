@@ -437,8 +437,9 @@ def place_in_rows(picture: Picture) -> Picture:
     [-16.0, -92.0]
     """
     rows: dict[int, list[Box]] = {}
-    for box, rank in zip(picture.boxes, _longest_paths(picture), strict=True):
-        rows.setdefault(rank, []).append(box)
+    depths = longest_paths(picture)
+    for box in picture.boxes:
+        rows.setdefault(depths[box.id], []).append(box)
     places: dict[str, tuple[float, float]] = {}
     away = 0.0
     across = 0 if picture.direction == "TB" else 1
@@ -462,12 +463,11 @@ def box_extent(box: Box) -> tuple[float, float]:
     return LETTER_WIDTH * max(map(len, lines), default=1) + 20, LINE_HEIGHT * len(lines) + 16
 
 
-def _longest_paths(picture: Picture) -> list[int]:
+def longest_paths(picture: Picture) -> dict[str, int]:
     """Return the length of the longest path to each box, so that a box comes after its operands.
 
     Arrows of the backward count in the other direction: its boxes stand next to the forward's.
     """
-    place = {box.id: i for i, box in enumerate(picture.boxes)}
     entering: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
     for arrow in picture.arrows:
         tail, head = (arrow.head, arrow.tail) if arrow.backward else (arrow.tail, arrow.head)
@@ -477,12 +477,12 @@ def _longest_paths(picture: Picture) -> list[int]:
     for head, tails in entering.items():
         for tail in tails:
             leaving[tail].append(head)
-    found = [0] * len(picture.boxes)
+    found = dict.fromkeys(entering, 0)
     ready = [box.id for box in picture.boxes if not waiting[box.id]]
     while ready:
         tail = ready.pop()
         for head in leaving[tail]:
-            found[place[head]] = max(found[place[head]], found[place[tail]] + 1)
+            found[head] = max(found[head], found[tail] + 1)
             waiting[head] -= 1
             if not waiting[head]:
                 ready.append(head)
