@@ -190,7 +190,7 @@ def _arrow_edges(picture: Picture) -> Iterator[Edge]:
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
             look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
-            shown = style if arrow.lit else {"id": style["id"]}
+            shown = style if arrow.lit or finishes[place].mark else {"id": style["id"]}
             yield _edge_on_rank(arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]

@@ -38,6 +38,8 @@ MOST_OPERANDS: Final = 3
 LONGEST_ROW: Final = 8
 """If more leaves than this changed, each stands where its value is ready, not in a row."""
 LEAVES: Final = frozenset({"input", "parameter"})
+BOTH_CLOSE: Final = [False, True, True]
+"""Of three operands, the second and third are leaves that may stand next to their user."""
 
 
 def find_sides(picture: Picture) -> dict[Arrow, Side]:
@@ -59,7 +61,11 @@ def find_sides(picture: Picture) -> dict[Arrow, Side]:
                 roles = [boxes[x.tail].role for x in arrows]
                 close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
             wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
-            sides |= _sides_of_line(arrows, close, anywhere if wide else close)
+            if boxes[arrows[0].tail].cluster != boxes[head].cluster and close == BOTH_CLOSE:
+                # above it, they would push a line from outside of the scope aside
+                sides |= {arrows[1]: "left", arrows[2]: "right"}
+            else:
+                sides |= _sides_of_line(arrows, close, anywhere if wide else close)
     return sides
 
 
@@ -154,14 +160,18 @@ def arrow_ends(picture: Picture) -> list[End]:
                 found[place] = End(mark=arrow.operand)
             continue
         from_above = [x for x, arrow in zip(places, arrows, strict=True) if arrow not in sides]
+        marked = len(places) == MOST_OPERANDS and sides.get(arrows[1]) == "left"
         for place, arrow in zip(places, arrows, strict=True):
-            if arrow in sides:
+            if marked:  # the second is at the left of the first
+                end = "" if arrow in sides else SIDE_OF_OPERANDS[picture.direction]
+                found[place] = End(end, mark=arrow.operand)
+            elif arrow in sides:
                 found[place] = End(str(ports[sides[arrow]]), str(ports[OPPOSITE[sides[arrow]]]))
             elif len(from_above) > 1:
                 above = from_above.index(place)
-                has_cells = takes_ports(boxes[arrow.head])
+                corner = str(ports[len(from_above)][above])
                 cell = port_name(above, picture.direction)
-                found[place] = End(cell if has_cells else ports[len(from_above)][above])
+                found[place] = End(cell if takes_ports(boxes[arrow.head]) else corner)
     return found
 
 
