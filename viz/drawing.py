@@ -25,8 +25,16 @@ from .graphs.operations import Facts, view_facts
 from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
 from .output.dot import make_digraph
-from .output.layout import Engine, lay_out, missing_characters, place_in_rows
-from .output.svg import finish_svg
+from .output.layout import (
+    Engine,
+    find_misplaced,
+    find_sides,
+    lay_out,
+    lift_leaves,
+    missing_characters,
+    place_in_rows,
+)
+from .output.svg import finish_svg, read_centres
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
@@ -115,6 +123,7 @@ class Drawing:
         self.theme = theme
         self._facts = facts
         self._fitted = fitted
+        self._settled = False
         self._dot: str | None = None
         self._svg: str | None = None
 
@@ -166,11 +175,24 @@ class Drawing:
             scale = self._fitted.scale
             return lay_out(self.dot, kind, placed=True, engine=engine, scale=scale)
         try:
-            return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
+            return self._lay_out_settled(kind, engine)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
         source = apply_theme(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
         return lay_out(source, kind, placed=True, engine=engine)
+
+    def _lay_out_settled(self, kind: Literal["svg", "png", "pdf"], engine: Engine) -> bytes:
+        """Return the file; leaves at the wrong side of their user are lifted above it."""
+        if not self._settled and engine == "graphviz-pure" and find_sides(self.picture):
+            drawn = lay_out(self.dot, "svg", placed=False, engine=engine)
+            misplaced = find_misplaced(self.picture, read_centres(drawn))
+            self._settled = True
+            if misplaced:
+                lifted = lift_leaves(self.picture, misplaced)
+                self._dot = apply_theme(str(make_digraph(lifted).source), self.theme)
+            elif kind == "svg":
+                return drawn
+        return lay_out(self.dot, kind, placed=self.picture.placed, engine=engine)
 
     @property
     def mermaid(self) -> str:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from .errors import PictureError, SlowLayoutError
 from .output.dot import box_attributes, make_digraph
-from .output.layout import Engine, place_in_rows
+from .output.layout import Engine, lift_leaves, place_in_rows
 from .output.placement import HALF_LINE, PAD, Placement, add_corners, measure_placed, write_placed
-from .output.wrapping import GAP, HUNG, LANE, Strip, find_strips
+from .output.wrapping import GAP, HUNG, LANE, Strip, Wrapped, find_strips
 from .picture import Direction, Picture, Point
 from .style import CLUSTER, EDGE, NODE
 
@@ -43,6 +43,8 @@ DETAILS: Final = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
 """The shares of `limit` that are tried."""
 FEWEST: Final = 4
 MOST_PIECES: Final = 8
+MOST_LIFTS: Final = 3
+"""How often a picture is laid out again, each time with other leaves above their users."""
 TRIED: Final = 3
 """So many ways of cutting are laid out, those that promise most."""
 COST_OF_CUT: Final = 0.5
@@ -168,30 +170,43 @@ def _place_on_page(picture: Picture, page: Page, engine: Engine) -> Fitted:
     """Return a picture on a page, wrapped as is best."""
     if picture.placed:
         return _fit_placed(picture, page, engine)
+    for _ in range(MOST_LIFTS):
+        best, misplaced = _wrap_on_page(picture, page, engine)
+        if not misplaced:
+            break
+        picture = lift_leaves(picture, misplaced)
+    return best
+
+
+def _wrap_on_page(picture: Picture, page: Page, engine: Engine) -> tuple[Fitted, frozenset[str]]:
+    """Return a picture on a page, and the leaves that the layout put at the wrong side."""
     try:
         strips, whole, edges = find_strips(picture, engine)
     except SlowLayoutError as error:
         warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=5)
-        return _fit_placed(place_in_rows(picture), page, engine)
+        return _fit_placed(place_in_rows(picture), page, engine), frozenset()
     hung = [box.id for box in picture.boxes if box.role in HUNG]
     best: Fitted | None = None
+    misplaced: frozenset[str] = frozenset()
     for pieces in _choose_pieces(strips, page):
-        placement, cuts, crossing = _join_strips(strips, pieces)
+        wrapped = [strip.wrap(count) for strip, count in zip(strips, pieces, strict=True)]
+        placement = _join_strips(strips, wrapped)
         _hang(placement, {name: whole.sizes[name] for name in hung}, page)
         scale = _scale_of(placement.size, page)
         text = _smallest_font(picture) * PIXELS * scale
+        wrong = frozenset[str]().union(*(one.misplaced for one in wrapped))
         score = (
             min(text, ENOUGH)
             + 0.1 * max(text - ENOUGH, 0)
-            - COST_OF_CUT * cuts
-            - COST_OF_CROSSING * crossing
+            - COST_OF_CUT * (sum(pieces) - len(pieces))
+            - COST_OF_CROSSING * sum(one.crossing for one in wrapped)
         )
         if best is None or (text >= SMALLEST, score) > (best.text >= SMALLEST, best.score):
             low, high = _corners_of_page(placement, page, scale)
             dot = write_placed(picture, edges, placement, low, high)
-            best = Fitted(picture, page, dot, scale, text, score)
+            best, misplaced = Fitted(picture, page, dot, scale, text, score), wrong
     assert best is not None  # one piece is always tried
-    return best
+    return best, misplaced
 
 
 def _fit_placed(picture: Picture, page: Page, engine: Engine) -> Fitted:
@@ -247,18 +262,15 @@ def _choose_pieces(strips: Sequence[Strip], page: Page) -> list[tuple[int, ...]]
     return best if once in best else [*best, once]
 
 
-def _join_strips(strips: Sequence[Strip], pieces: Sequence[int]) -> tuple[Placement, int, int]:
-    """Return the strips side by side, how many cuts they have, and how many arrows cross them."""
+def _join_strips(strips: Sequence[Strip], wrapped: Sequence[Wrapped]) -> Placement:
+    """Return the strips side by side."""
     whole = Placement()
-    across, cuts, crossing = 0.0, 0, 0
-    for strip, count in zip(strips, pieces, strict=True):
-        placement, arrows = strip.wrap(count)
-        first, last, begins, _ = strip.extent(placement)
-        whole.add(placement, strip.unflatten(across - first, -begins))
+    across = 0.0
+    for strip, one in zip(strips, wrapped, strict=True):
+        first, last, begins, _ = strip.extent(one.placement)
+        whole.add(one.placement, strip.unflatten(across - first, -begins))
         across += last - first + GAP
-        cuts += count - 1
-        crossing += arrows
-    return whole, cuts, crossing
+    return whole
 
 
 def _hang(placement: Placement, sizes: dict[str, Point], page: Page) -> None:

@@ -169,6 +169,8 @@ class Picture:
         arrows: the operands of one operation stand together, in order.
         clusters: outer ones before inner ones.
         ties: pairs of boxes that stand side by side, the second after the first.
+        lifted: leaves that stand above their user, since the layout program puts them at the wrong
+            side of it.
     """
 
     title: str
@@ -178,6 +180,7 @@ class Picture:
     arrows: list[Arrow] = field(default_factory=list)
     clusters: list[Cluster] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
+    lifted: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.title = replace_hidden(self.title)

@@ -23,14 +23,14 @@ import sys
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
-from ..picture import OPERATIONS, Arrow, Box, Cluster, Direction, Picture
+from ..picture import OPERATIONS, Arrow, Box, Cluster, Direction, Picture, Point
 
 Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
@@ -53,7 +53,10 @@ def find_sides(picture: Picture) -> dict[Arrow, Side]:
     sides: dict[Arrow, Side] = {}
     for head, arrows in entering.items():
         if len(arrows) <= MOST_OPERANDS:
-            leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
+            leaves = [
+                boxes[x.tail] if leaving[x.tail] == 1 and x.tail not in picture.lifted else None
+                for x in arrows
+            ]
             close = [_can_stand_beside(leaf, boxes[head]) for leaf in leaves]
             anywhere = [_can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
             line = boxes[arrows[_first_from_above(anywhere)].tail]
@@ -173,6 +176,30 @@ def arrow_ends(picture: Picture) -> list[End]:
                 cell = port_name(above, picture.direction)
                 found[place] = End(cell if takes_ports(boxes[arrow.head]) else corner)
     return found
+
+
+def find_misplaced(picture: Picture, centres: Mapping[str, Point]) -> frozenset[str]:
+    """Return the leaves that a layout put at the wrong side of their users.
+
+    An arrow from such a leaf would run around it, to the side where it has to end.
+
+    Args:
+        picture: the picture.
+        centres: id of a box → its centre; y grows upwards.
+    """
+    found = set()
+    for arrow, side in find_sides(picture).items():
+        if arrow.tail in centres and arrow.head in centres:
+            (x, y), (u, v) = centres[arrow.tail], centres[arrow.head]
+            first = x < u if picture.direction == "TB" else y > v
+            if first != (side == "left"):
+                found.add(arrow.tail)
+    return frozenset(found)
+
+
+def lift_leaves(picture: Picture, leaves: frozenset[str]) -> Picture:
+    """Return a picture in which these leaves stand above their users."""
+    return replace(picture, lifted=picture.lifted | leaves)
 
 
 def move_arrays_outside(picture: Picture) -> Picture:

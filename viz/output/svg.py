@@ -68,6 +68,23 @@ def finish_svg(
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
+def read_centres(drawn: bytes) -> dict[str, Point]:
+    """Return the centre of each box of an SVG of the layout program; y grows upwards."""
+    found = {}
+    for group in ElementTree.fromstring(drawn).iter(f"{SVG}g"):
+        if (group.get("class") or "").startswith("node"):
+            text = " ".join(
+                shape.get("points") or shape.get("d") or ""
+                for shape in group.iter()
+                if shape.tag in (f"{SVG}polygon", f"{SVG}path")
+            )
+            numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*", text)]
+            if numbers:
+                xs, ys = numbers[::2], numbers[1::2]
+                found[group.get("id", "")] = (min(xs) + max(xs)) / 2, -(min(ys) + max(ys)) / 2
+    return found
+
+
 def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
     """Label each group with what it stands for, so that style sheets and scripts can find it.
 

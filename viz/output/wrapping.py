@@ -23,7 +23,7 @@ import graphviz
 from ..picture import Arrow, Box, Cluster, Picture, Point
 from ..style import EDGE, GRAPH, NODE
 from .dot import Edge, add_clusters, add_rows, box_looks, picture_edges, spacing
-from .layout import Engine
+from .layout import Engine, find_misplaced
 from .placement import POINT, Placement, Route, add_points, measure
 
 GAP: Final = 20.0
@@ -69,12 +69,29 @@ class Piece:
         exits: where arrows leave it.
         entries: place of an edge → where it comes in.
         names: exit → the name of the edge that leads to it.
+        misplaced: leaves at the wrong side of their user.
     """
 
     placement: Placement
     exits: dict[Exit, Point]
     entries: dict[int, Point]
     names: dict[Exit, str]
+    misplaced: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A layout of a strip.
+
+    Attributes:
+        placement: where everything stands.
+        crossing: how many arrows lead from piece to piece.
+        misplaced: leaves at the wrong side of their user.
+    """
+
+    placement: Placement
+    crossing: int
+    misplaced: frozenset[str]
 
 
 class Strip:
@@ -99,7 +116,9 @@ class Strip:
             members, _with_outer_clusters(picture, clusters), {f"{p}" for p in self.places}
         )
         self.along = {name: self.flatten(at)[1] for name, at in self.whole.boxes.items()}
-        self._wrapped: dict[int, tuple[Placement, int]] = {1: (self.whole, 0)}
+        found = find_misplaced(picture, self.whole.boxes)
+        self._in_one_piece = Wrapped(self.whole, 0, found)
+        self._wrapped: dict[int, Wrapped] = {1: self._in_one_piece}
 
     def flatten(self, point: Point) -> Point:
         """Return how far across and how far along the strip a point is."""
@@ -132,11 +151,12 @@ class Strip:
         first, last, _, _ = self.extent(self.whole)
         return last - first
 
-    def wrap(self, pieces: int) -> tuple[Placement, int]:
-        """Return its layout in at most so many pieces, and how many arrows join them."""
+    def wrap(self, pieces: int) -> Wrapped:
+        """Return its layout in at most so many pieces."""
         if pieces not in self._wrapped:
             bands = self._divide(pieces)
-            self._wrapped[pieces] = self._lay_out(bands) if len(bands) > 1 else (self.whole, 0)
+            several = len(bands) > 1
+            self._wrapped[pieces] = self._lay_out(bands) if several else self._in_one_piece
         return self._wrapped[pieces]
 
     def _divide(self, pieces: int) -> list[set[str]]:
@@ -173,8 +193,8 @@ class Strip:
         """Return the end of an edge that comes first along the strip."""
         return min(edge.tail, edge.head, key=lambda name: self.along[name])
 
-    def _lay_out(self, bands: list[set[str]]) -> tuple[Placement, int]:
-        """Return the pieces side by side, and how many arrows join them."""
+    def _lay_out(self, bands: list[set[str]]) -> Wrapped:
+        """Return the pieces side by side."""
         number = {name: n for n, band in enumerate(bands) for name in band}
         exits: dict[int, Exit] = {}
         for place in self.places:
@@ -185,7 +205,8 @@ class Strip:
                 label = edge.attributes.get("label", "")
                 exits[place] = Exit(first, label, place if pointed else None)
         pieces = [self._lay_out_piece(n, band, number, exits) for n, band in enumerate(bands)]
-        return self._join_pieces(pieces, number, exits), len(exits)
+        misplaced = frozenset[str]().union(*(piece.misplaced for piece in pieces))
+        return Wrapped(self._join_pieces(pieces, number, exits), len(exits), misplaced)
 
     def _lay_out_piece(
         self, n: int, band: set[str], number: dict[str, int], exits: dict[int, Exit]
@@ -215,6 +236,7 @@ class Strip:
         found = measure(graph, part.clusters, self.engine)
         points = {*names.values(), *entries.values()}
         clusters = {cluster.id for cluster in part.clusters}
+        misplaced = find_misplaced(self.picture, found.boxes)
         own = found.select(band | points, clusters, set(found.routes))
         ranks = sorted(round(self.along[name], 1) for name in band)
         for one, name in names.items():
@@ -229,6 +251,7 @@ class Strip:
             {one: own.boxes.pop(name) for one, name in names.items()},
             {place: own.boxes.pop(name) for place, name in entries.items()},
             names,
+            misplaced,
         )
 
     def _straighten(self, own: Placement, name: str, box: str, side: int) -> None:
@@ -492,7 +515,7 @@ def _with_outer_clusters(picture: Picture, names: set[str | None]) -> set[str]:
 
 
 def find_strips(picture: Picture, engine: Engine) -> tuple[list[Strip], Placement, list[Edge]]:
-    """Return the strips of a picture, where its legends' sizes are, and its edges.
+    """Return the strips of a picture, its layout in one piece, and its edges.
 
     Boxes are in one strip if arrows, ties or a scope join them.
     """
