@@ -43,7 +43,7 @@ Draw a tensor, function, model or compiled step of a module or file.
 A function is called with the inputs that are given; so is a model, which without them is drawn as
 its neurons. The exit code is 0, or 2 if the picture cannot be drawn."""
 
-OPTIONS = ("view", "direction", "limit", "open", "overlay", "theme", "title", "engine")
+OPTIONS = ("view", "direction", "limit", "open", "overlay", "theme", "title", "engine", "fit")
 
 
 def draw_options(parser: ArgumentParser) -> None:
@@ -68,6 +68,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--overlay", action="append", metavar="NAME",
         help="values, gradients, nonfinite, time, memory, flops or parameters")  # fmt: skip
     row("--theme", help="auto, light, dark or print")
+    row("--fit", type=read_by(_parse_page), metavar="PAGE",
+        help="a page to fill with texts that can be read: 16:9, 4:3, a4 or 900x500")  # fmt: skip
     row("--title", help="read aloud by screen readers")
     row("--engine", default="graphviz-pure", help="the layout program, graphviz-pure or dot")
 
@@ -75,6 +77,12 @@ def draw_options(parser: ArgumentParser) -> None:
 def _parse_limit(text: str) -> int | None:
     """Read a number of boxes, or `all`."""
     return None if text == "all" else int(text)
+
+
+def _parse_page(text: str) -> str | tuple[float, float]:
+    """Read the name of a page, or its width and height in pixels."""
+    width, times, height = text.partition("x")
+    return (float(width), float(height)) if times else text
 
 
 def draw(asked: Namespace) -> int:

@@ -414,6 +414,8 @@ def lay_out(
         done = _run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
+    if done.returncode and not placed:  # its curves fail in some large pictures, lines do not
+        done = _run_simpler(command, source, engine)
     # It also prints warnings, as about letters whose width it estimates; only a failure counts.
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[:500]
@@ -425,27 +427,42 @@ def _run_program(
     command: list[str], source: str, engine: Engine
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the layout program; if it takes too long, run it again for a simpler layout."""
-    text = source.encode()
     try:
         return subprocess.run(
-            command, input=text, capture_output=True, timeout=SECONDS, check=False
+            command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        cure = f"{source.count('->')} arrows; draw less with limit=, or save as .dot"
-    whole = 5 * SECONDS
-    try:
-        done = subprocess.run(
-            [*command, *SIMPLER], input=text, capture_output=True, timeout=4 * SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SlowLayoutError(f"{engine} took more than {whole:.0f} s for {cure}") from error
+        done = _run_simpler(command, source, engine)
     warnings.warn(
         f"{engine} took more than {SECONDS:.0f} s for a careful layout, so a simpler one is "
-        f"drawn, of {cure}",
+        f"drawn, of {_describe_size(source)}",
         UserWarning,
         stacklevel=2,
     )
     return done
+
+
+def _run_simpler(
+    command: list[str], source: str, engine: Engine
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the layout program for a simpler layout, with straight arrows."""
+    try:
+        return subprocess.run(
+            [*command, *SIMPLER],
+            input=source.encode(),
+            capture_output=True,
+            timeout=4 * SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SlowLayoutError(
+            f"{engine} took more than {5 * SECONDS:.0f} s for {_describe_size(source)}"
+        ) from error
+
+
+def _describe_size(source: str) -> str:
+    """Write how much is drawn, and the cure."""
+    return f"{source.count('->')} arrows; draw less with limit=, or save as .dot"
 
 
 def missing_characters(texts: Iterable[str]) -> list[str]:
