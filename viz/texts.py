@@ -319,7 +319,9 @@ def describe_picture(picture: Picture) -> str:
         rest = len(sentences) - MOST_SENTENCES
         more = f"{rest} more boxes take others." if rest > 1 else "1 more box takes others."
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *_describe_legends(picture)])
+    names = {box.id: box.lines[0] for box in picture.boxes if box.lines}
+    loops = [f"{names[x.box]} passes {x.label} from round to round." for x in picture.loops]
+    return " ".join([*sentences, *loops, *_describe_legends(picture)])
 
 
 def count_nouns(count: int, noun: str) -> str:

@@ -149,8 +149,8 @@ class Edge:
 
 
 def picture_edges(picture: Picture) -> list[Edge]:
-    """Return the edges of all arrows, in order, then those of the ties."""
-    return [*_arrow_edges(picture), *_tie_edges(picture)]
+    """Return the edges of all arrows, in order, then those of the ties, then of the loops."""
+    return [*_arrow_edges(picture), *_tie_edges(picture), *_loop_edges(picture)]
 
 
 def _add_edges(graph: graphviz.Digraph, edges: Iterable[Edge]) -> None:
@@ -236,6 +236,19 @@ def _tie_edges(picture: Picture) -> Iterator[Edge]:
     for one, other in picture.ties:
         ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
         yield Edge(*ends, look, (one, other), is_tie=True)
+
+
+def _loop_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield the back arrows of boxes that stand for several rounds."""
+    for place, loop in enumerate(picture.loops):
+        tooltip = f"from each round to the next one: {loop.label}"
+        look = {
+            "id": f"loop{place}",
+            "dir": "back",  # the program draws it forwards
+            "label": escape_label(f" {loop.label} "),
+            "tooltip": escape_label(tooltip),
+        }
+        yield Edge(loop.box, loop.box, look)
 
 
 def _edge_on_rank(arrow: Arrow, style: dict[str, str], *, forwards: bool) -> Edge:

@@ -103,6 +103,8 @@ def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> N
     for place, arrow in enumerate(picture.arrows):
         kind = "viz-arrow viz-backward" if arrow.backward else "viz-arrow"
         known[f"e{place}"] = kind, {"data-tail": arrow.tail, "data-head": arrow.head}
+    for place, loop in enumerate(picture.loops):
+        known[f"loop{place}"] = "viz-loop", {"data-box": loop.box}
     for cluster in picture.clusters:
         known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
     for group in root.iter(f"{SVG}g"):
