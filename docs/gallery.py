@@ -158,12 +158,14 @@ ENTRIES: Final = (
     ),
     Entry(
         "A recurrent network",
-        "Twenty steps with the same weights, folded; and the last of them open.",
+        "Twenty steps with the same weights are a loop, whose state runs back along an arrow; with "
+        "the gradient of each step as a curve; and with the last step open.",
         """
         from recurrent import Recurrent, loss_of, tones
 
         heard = loss_of(Recurrent(rng), *tones(rng, 8))
         viz.render(heard, "recurrent.svg", fit="16:9")
+        viz.render(heard, "recurrent_gradients.svg", overlay="gradients", fit="16:9")
         viz.render(heard, "recurrent_step.svg", open="step_20", fit="16:9")
         """,
     ),

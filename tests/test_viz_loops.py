@@ -65,6 +65,7 @@ def test_a_loop_of_operations_has_a_back_arrow() -> None:
     drawing = viz.draw(y, view="operations")
     (loop,) = drawing.picture.loops
     assert re.fullmatch(r"[\d.]+", loop.label)
+    assert ">×98</text>" in viz.draw(y, view="operations", overlay="gradients").svg
 
 
 def test_a_state_of_two_tensors_tells_both() -> None:

@@ -442,7 +442,7 @@ def _operand_label(box: Box, count: int, direction: Direction) -> str:
 
     The cells reach the border, since they are together as long as the smallest box.
     """
-    text = "<br/>".join(map(_escape_cell, box.lines))
+    text = "<br/>".join(map(_escape_cell, _single_lines(box)))
     along, thin, span = OPERAND_CELLS[direction]
     between = f'<td {along}="{OPERAND_GAP}" {thin}="1"></td>'
     length = (MEASURE[along] - OPERAND_GAP * (count - 1)) // count
@@ -460,8 +460,13 @@ def _histogram_label(box: Box) -> str:
     graphic = (
         f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
     )
-    lines = "".join(f"<tr><td>{_escape_cell(line)}</td></tr>" for line in box.lines)
+    lines = "".join(f"<tr><td>{_escape_cell(line)}</td></tr>" for line in _single_lines(box))
     return f"<{PLAIN_TABLE}{lines}<tr><td>{graphic}</td></tr></table>>"
+
+
+def _single_lines(box: Box) -> list[str]:
+    """Return the lines of a box; a caption may have several in one."""
+    return "\n".join(box.lines).split("\n")
 
 
 def _bar(height: float) -> str:
