@@ -390,12 +390,15 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     subgraphs: dict[str, Any] = {}
     entered = cluster_entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
+    backward = _backward_clusters(picture)
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
         depths[cluster.id] = depths[cluster.parent] + 1
         attributes = CLUSTER | {"label": escape_label(cluster.caption), "id": cluster.id}
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
+        if cluster.id in backward:  # its arrows leave it at the left
+            attributes["labeljust"] = "r"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in entered:
             _add_spacer(inside, cluster.id, entered[cluster.id], boxes)
@@ -406,6 +409,19 @@ def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     for cluster in reversed(picture.clusters):  # inner ones are complete before outer ones
         outer = graph if cluster.parent is None else subgraphs[cluster.parent]
         outer.subgraph(subgraphs[cluster.id])
+
+
+def _backward_clusters(picture: Picture) -> set[str]:
+    """Return the clusters that stand beside those of the forward, for their gradients."""
+    parents = {cluster.id: cluster.parent for cluster in picture.clusters}
+    ends = {name for arrow in picture.arrows if arrow.backward for name in (arrow.tail, arrow.head)}
+    found = set()
+    for box in picture.boxes:
+        name = box.cluster if box.id in ends else None
+        while name is not None:
+            found.add(name)
+            name = parents[name]
+    return found
 
 
 def _add_spacer(

@@ -20,7 +20,7 @@ from typing import Final
 
 import graphviz
 
-from ..picture import Arrow, Box, Cluster, Picture, Point
+from ..picture import Box, Cluster, Picture, Point
 from ..style import EDGE, GRAPH, NODE
 from .dot import Edge, add_clusters, add_rows, box_looks, picture_edges, spacing
 from .layout import Engine, find_misplaced
@@ -327,7 +327,7 @@ class Strip:
         for place, arrow in enumerate(self.picture.arrows):
             if place in entries:
                 last = arrow.head if arrow.head in band else arrow.tail
-                arrows.append(Arrow(entries[place], last))
+                arrows.append(replace(arrow, tail=entries[place], head=last))
             elif arrow.tail in band and arrow.head in band:
                 arrows.append(arrow)
         boxes += [Box(name, "anchor") for name in entries.values()]
