@@ -76,7 +76,7 @@ ENTRIES: Final = (
         g = f / 2 + 10 / f
         g.name = "g"
         g.backward()
-        viz.render(g, "scalars.svg", view="scalars", limit=None)
+        viz.render(g, "scalars.svg", view="scalars", limit=None, fit="16:9")
         """,
     ),
     Entry(
@@ -118,21 +118,21 @@ ENTRIES: Final = (
         inside = am.tensor((rng.random((100, 1)) < 0.5) * 1.0, name="inside")
         loss = np.mean((triangle(points) - inside) ** 2)
         loss.name = "loss"
-        viz.render(loss, "operations.svg", view="operations")
+        viz.render(loss, "operations.svg", view="operations", fit="16:9")
         """,
     ),
     Entry(
         'The backward next to the forward: `view="backward"`',
         "Each gradient is on the row of its operation, and says what its rule is made of.",
         """
-        viz.render(loss, "backward.svg", view="backward")
+        viz.render(loss, "backward.svg", view="backward", fit="16:9")
         """,
     ),
     Entry(
         'Operations and tensors: `view="tensors"`',
         "Each result has its own box.",
         """
-        viz.render(loss, "tensors.svg", view="tensors", direction="LR")
+        viz.render(loss, "tensors.svg", view="tensors", fit="16:9")
         """,
     ),
     Entry(
@@ -143,8 +143,8 @@ ENTRIES: Final = (
 
         x, labels = rng.normal(size=(64, 64)), rng.integers(0, 10, 64)
         residual = loss_of(DeepNetwork(shortcuts=True), x, labels)
-        viz.render(residual, "blocks.svg")
-        viz.render(residual, "blocks_open.svg", open="block_3")
+        viz.render(residual, "blocks.svg", fit="16:9")
+        viz.render(residual, "blocks_open.svg", open="block_3", fit="16:9")
         """,
     ),
     Entry(
@@ -152,19 +152,21 @@ ENTRIES: Final = (
         "The same network without its shortcuts, and with them.",
         """
         plain = loss_of(DeepNetwork(shortcuts=False), x, labels)
-        viz.render(plain, "gradients_without.svg", overlay="gradients", open=0)
-        viz.render(residual, "gradients_with.svg", overlay="gradients", open=0)
+        viz.render(plain, "gradients_without.svg", overlay="gradients", open=0, fit="16:9")
+        viz.render(residual, "gradients_with.svg", overlay="gradients", open=0, fit="16:9")
         """,
     ),
     Entry(
         "A recurrent network",
-        "Twenty steps with the same weights, folded; and the last of them open.",
+        "Twenty steps with the same weights are a loop, whose state runs back along an arrow; with "
+        "the gradient of each step as a curve; and with the last step open.",
         """
         from recurrent import Recurrent, loss_of, tones
 
         heard = loss_of(Recurrent(rng), *tones(rng, 8))
-        viz.render(heard, "recurrent.svg")
-        viz.render(heard, "recurrent_step.svg", open="step_20")
+        viz.render(heard, "recurrent.svg", fit="16:9")
+        viz.render(heard, "recurrent_gradients.svg", overlay="gradients", fit="16:9")
+        viz.render(heard, "recurrent_step.svg", open="step_20", fit="16:9")
         """,
     ),
     Entry(
@@ -174,8 +176,8 @@ ENTRIES: Final = (
         from transformer import Transformer, loss_of, sequences
 
         written = loss_of(Transformer(rng), sequences(rng, 2))
-        viz.render(written, "transformer.svg")
-        viz.render(written, "attention.svg", open="block/attention")
+        viz.render(written, "transformer.svg", fit="16:9")
+        viz.render(written, "attention.svg", open="block/attention", fit="16:9")
         """,
     ),
     Entry(
@@ -207,10 +209,10 @@ ENTRIES: Final = (
         """
         read = np.mean(np.square(digits(am.tensor(rng.random((32, 64)), name="pixels"))))
         read.name = "size"
-        viz.render(read, "values.svg", overlay="values")
-        viz.render(read, "memory.svg", overlay="memory")
-        viz.render(read, "flops.svg", overlay=["flops", "parameters"])
-        viz.render(read, "time.svg", overlay="time")
+        viz.render(read, "values.svg", overlay="values", fit="16:9")
+        viz.render(read, "memory.svg", overlay="memory", fit="16:9")
+        viz.render(read, "flops.svg", overlay=["flops", "parameters"], fit="16:9")
+        viz.render(read, "time.svg", overlay="time", fit="16:9")
         """,
     ),
     Entry(
@@ -231,8 +233,8 @@ ENTRIES: Final = (
 
         for _ in range(2):
             step(points.data, inside.data)
-        viz.render(step, "compiled.svg", view="compiled")
-        viz.render(step, "forward.svg", view="forward")
+        viz.render(step, "compiled.svg", view="compiled", fit="16:9")
+        viz.render(step, "forward.svg", view="forward", fit="16:9")
         """,
     ),
     Entry(

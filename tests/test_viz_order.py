@@ -144,4 +144,4 @@ def test_a_leaf_that_is_neither_first_nor_last_does_not_stand_beside_its_operati
         found = {
             a.operand: e.port for a, e in zip(picture.arrows, arrow_ends(picture), strict=True)
         }
-        assert [found["1st"], found["2nd"], found["3rd"]] == ["nw", "n", "ne"]
+        assert [found["1st"], found["2nd"], found["3rd"]] == ["in0:n", "in1:n", "in2:n"]

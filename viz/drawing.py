@@ -29,20 +29,29 @@ from .graphs.scopes import Open
 from .legend import add_legend
 from .output.conversion import EXTRA, can_convert, convert_to_pdf, convert_to_pngs
 from .output.dot import make_digraph
-from .output.layout import Engine, lay_out, missing_characters, place_in_rows
-from .output.svg import finish_svg
+from .output.layout import (
+    Engine,
+    find_misplaced,
+    find_sides,
+    lay_out,
+    lift_leaves,
+    missing_characters,
+    place_in_rows,
+)
+from .output.svg import finish_svg, read_centres
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
 from .picture import BESIDE, Direction, Picture
 from .reading import scope_of, scope_path
-from .style import FONT_FAMILY, THEMES, ThemeName
+from .style import FONT_FAMILY, THEMES, ThemeName, apply_theme
 from .texts import clean_text, describe_picture
-from .theme import Theme, theme_source
+from .theme import Theme
 from .wording.language import ENGLISH, Wording, load_language, use_wording
 
 if TYPE_CHECKING:
     from autograd_mini.core.arrays import Numbers
 
+    from .fitting import Fit, Fitted
     from .networks.columns import Classes
     from .networks.columns import Names as Inputs
 
@@ -121,12 +130,15 @@ class Drawing:
         theme: ThemeName | Theme = "auto",
         facts: Callable[[], dict[str, Facts]] = dict,
         wording: Wording | None = None,
+        fitted: Fitted | None = None,
     ) -> None:
         self.picture = picture
         self.engine = engine
         self.theme = theme
         self._wording = wording or Wording()
         self._facts = facts
+        self._fitted = fitted
+        self._settled = False
         self._dot: str | None = None
         self._svg: str | None = None
         self._drawn: bytes | None = None
@@ -135,8 +147,14 @@ class Drawing:
     def dot(self) -> str:
         """The DOT text."""
         if self._dot is None:
-            self._dot = theme_source(str(make_digraph(self.picture).source), self.theme)
+            known = self._fitted.dot if self._fitted else str(make_digraph(self.picture).source)
+            self._dot = self._apply_theme(known)
         return self._dot
+
+    def _apply_theme(self, source: str) -> str:
+        """Return a DOT text in the colours of the theme, which is the library's or the user's."""
+        theme = self.theme
+        return theme.apply(source) if isinstance(theme, Theme) else apply_theme(source, theme)
 
     @property
     def svg(self) -> str:
@@ -149,6 +167,7 @@ class Drawing:
         """Return the SVG text; `follows` says whether it turns dark on a dark page."""
         if self._drawn is None:
             self._drawn = self._draw_file("svg")
+        page = self._fitted.page if self._fitted else None
         with use_wording(self._wording):
             return finish_svg(
                 self._drawn,
@@ -157,6 +176,7 @@ class Drawing:
                 follows=follows,
                 family=self.theme.family if isinstance(self.theme, Theme) else FONT_FAMILY,
                 language=self._wording.language,
+                size=(page.width, page.height) if page else None,
             )
 
     @property
@@ -202,12 +222,28 @@ class Drawing:
 
     def _draw_file(self, kind: Literal["svg", "png", "pdf"]) -> bytes:
         """Return the file; if its layout takes too long, lay the boxes out in plain rows."""
+        if self._fitted:
+            scale = self._fitted.scale
+            return lay_out(self.dot, kind, placed=True, engine=self.engine, scale=scale)
         try:
-            return lay_out(self.dot, kind, placed=self.picture.placed, engine=self.engine)
+            return self._lay_out_settled(kind)
         except SlowLayoutError as error:
             warnings.warn(f"{error}; the boxes are drawn in plain rows", UserWarning, stacklevel=3)
-        source = theme_source(str(make_digraph(place_in_rows(self.picture)).source), self.theme)
+        source = self._apply_theme(str(make_digraph(place_in_rows(self.picture)).source))
         return lay_out(source, kind, placed=True, engine=self.engine)
+
+    def _lay_out_settled(self, kind: Literal["svg", "png", "pdf"]) -> bytes:
+        """Return the file; leaves at the wrong side of their user are lifted above it."""
+        if not self._settled and self.engine == "graphviz-pure" and find_sides(self.picture):
+            drawn = lay_out(self.dot, "svg", placed=False, engine=self.engine)
+            misplaced = find_misplaced(self.picture, read_centres(drawn))
+            self._settled = True
+            if misplaced:
+                lifted = lift_leaves(self.picture, misplaced)
+                self._dot = self._apply_theme(str(make_digraph(lifted).source))
+            elif kind == "svg":
+                return drawn
+        return lay_out(self.dot, kind, placed=self.picture.placed, engine=self.engine)
 
     @property
     def mermaid(self) -> str:
@@ -289,6 +325,7 @@ def draw(
     language: str = ENGLISH,
     engine: Engine = "graphviz-pure",
     theme: ThemeName | Theme | None = None,
+    fit: Fit | None = None,
 ) -> Drawing:
     """Draw a computation graph or a network.
 
@@ -324,6 +361,11 @@ def draw(
         engine: the layout program, "graphviz-pure" or the system's "dot".
         theme: "auto" (an SVG follows its reader's page), "light", "dark", "print" (no colours), or
             a `viz.Theme`.
+        fit: the page that the picture fills: "16:9" (1600×900 pixels), "4:3", "a4", "a4 landscape",
+            or width and height in pixels as (900, 500). Folding depth, direction and wrapping
+            into columns are chosen so that no text is less than 12 pixels high on it.
+
+    Warns if a text is smaller on the page of `fit=`, as it may be with `limit=None`.
 
     Raises:
         PictureError: if the subject cannot be drawn, or not in this view.
@@ -336,13 +378,26 @@ def draw(
     refuse_unknown_options(view, direction, limit, engine, theme)
     refuse_options_of_operations(view, overlay=overlay, open=open)
     chosen = make_wording(language, labels)
-    with use_wording(chosen):
+    fitted = None
+
+    def make(
+        limit: int | None, direction: Direction | None
+    ) -> tuple[Picture, Callable[[], dict[str, Facts]]]:
         picture, facts = draw_picture(
             subject, view, direction, limit, title, open, overlay, sample, inputs, classes
         )
-        picture = finish_picture(picture, caption, legend)
+        return finish_picture(picture, caption, legend), facts
+
+    with use_wording(chosen):
+        if fit is None:
+            picture, facts = make(limit, direction)
+        else:
+            from .fitting import fit_picture, read_page  # imported here, since few programs need it
+
+            fitted, facts = fit_picture(make, read_page(fit), limit, direction, engine)
+            picture = fitted.picture
     check_labels(chosen, picture, subject)
-    return Drawing(picture, engine, theme or "auto", facts, chosen)
+    return Drawing(picture, engine, theme or "auto", facts, chosen, fitted)
 
 
 def draw_picture(

@@ -160,6 +160,22 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """What a box of several alike rounds passes from each round to the next one.
+
+    Attributes:
+        box: the id of the box.
+        label: names and shapes.
+    """
+
+    box: str
+    label: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", replace_hidden(self.label))
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A scope that is drawn open, around the boxes and clusters inside it."""
 
@@ -184,6 +200,9 @@ class Picture:
         clusters: outer ones before inner ones.
         ties: pairs of boxes that stand side by side, the second after the first.
         caption: the author's text below the picture.
+        loops: what boxes of several rounds pass from round to round; no arrows of the graph.
+        lifted: leaves that stand above their user, since the layout program puts them at the wrong
+            side of it.
     """
 
     title: str
@@ -194,6 +213,8 @@ class Picture:
     clusters: list[Cluster] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
     caption: str = ""
+    loops: list[Loop] = field(default_factory=list)
+    lifted: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.title = replace_hidden(self.title)
@@ -213,4 +234,5 @@ class Picture:
         shown = [line for box in self.boxes for line in box.lines]
         shown += [cell.text for box in self.boxes for cell in box.cells]
         shown += [arrow.label for arrow in self.arrows]
+        shown += [loop.label for loop in self.loops]
         return [*shown, *(cluster.caption for cluster in self.clusters), self.caption]

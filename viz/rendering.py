@@ -39,6 +39,8 @@ def render(
     if kind == "html":
         if options.pop("theme", "auto") not in ("auto", None):
             raise PictureError("a page follows its reader's theme; leave theme= out")
+        if options.pop("fit", None) is not None:
+            raise PictureError("a page fits its window by itself; leave fit= out")
         write_file(target, page(subject, **options))
         return target
     return draw(subject, **options).save(target, format=kind)

@@ -382,7 +382,12 @@ def describe_picture(picture: Picture) -> str:
         rest = len(sentences) - MOST_SENTENCES
         more = say_count("{n} more box takes others.", rest)
         sentences = [*sentences[:MOST_SENTENCES], more]
-    return " ".join([*sentences, *_describe_legends(picture), *_describe_caption(picture)])
+    names = {box.id: box.lines[0] for box in picture.boxes if box.lines}
+    loops = [
+        say("{name} passes {state} from round to round.", name=names[x.box], state=x.label)
+        for x in picture.loops
+    ]
+    return " ".join([*sentences, *loops, *_describe_legends(picture), *_describe_caption(picture)])
 
 
 def _describe_layers(picture: Picture) -> str:

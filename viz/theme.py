@@ -33,7 +33,6 @@ from .style import (
     VERMILION,
     WEIGHT,
     WHITE,
-    apply_theme,
     replace_colours,
 )
 
@@ -219,11 +218,6 @@ FILLS: Final = {
     "#f8eef3": "gradient",
 }
 """Fill of the light theme → the field that it is a tint of."""
-
-
-def theme_source(source: str, theme: str | Theme) -> str:
-    """Return the DOT text in a theme, of the library or of the user."""
-    return theme.apply(source) if isinstance(theme, Theme) else apply_theme(source, theme)  # type: ignore[arg-type]  # its name was checked
 
 
 def mix(one: str, other: str, share: float) -> str:

@@ -53,7 +53,7 @@ its neurons. The exit code is 0, or 2 if the picture cannot be drawn."""
 
 OPTIONS = (
     *("view", "direction", "limit", "open", "overlay", "theme", "title", "caption", "legend"),
-    *("language", "classes", "labels", "engine"),
+    *("language", "classes", "labels", "engine", "fit"),
 )
 
 
@@ -79,6 +79,8 @@ def draw_options(parser: ArgumentParser) -> None:
     row("--overlay", action="append", metavar="NAME",
         help="values, gradients, nonfinite, time, memory, flops or parameters")  # fmt: skip
     row("--theme", help="auto, light, dark or print")
+    row("--fit", type=read_by(_parse_page), metavar="PAGE",
+        help="a page to fill with texts that can be read: 16:9, 4:3, a4 or 900x500")  # fmt: skip
     row("--title", help="read aloud by screen readers")
     row("--caption", help="a text below the picture")
     row("--legend", action="store_true", help="explain the kinds of boxes")
@@ -112,6 +114,12 @@ def _parse_label(text: str) -> tuple[str, str]:
 def _parse_names(text: str) -> list[str]:
     """Read names with commas between them."""
     return [name.strip() for name in text.split(",")]
+
+
+def _parse_page(text: str) -> str | tuple[float, float]:
+    """Read the name of a page, or its width and height in pixels."""
+    width, times, height = text.partition("x")
+    return (float(width), float(height)) if times else text
 
 
 def draw(asked: Namespace) -> int:

@@ -562,7 +562,7 @@ def graph_picture(
     Raises:
         PictureError: if the graph has nothing to show in this view.
     """
-    outline = Outline(*outline_arguments(graph, view, limit), open=open, repeats=not overlay)
+    outline = Outline(*outline_arguments(graph, view, limit), open=open, only_loops=bool(overlay))
     collector = COLLECTORS[view](outline, title or default_title(graph), direction)
     found = measure_overlays(overlay, outline.graph)
     return add_overlays(collector.picture(), collector, found), collector
@@ -659,4 +659,5 @@ def _combine_pictures(frames: dict[str, Picture], title: str) -> Picture:
             replace(arrow, tail=names[arrow.tail], head=names[arrow.head]) for arrow in part.arrows
         ]
         whole.ties += [(names[one], names[other]) for one, other in part.ties]
+        whole.loops += [replace(loop, box=names[loop.box]) for loop in part.loops]
     return whole

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..output.layout import move_arrays_outside
-from ..picture import Direction, Picture, Role
+from ..picture import Direction, Loop, Picture, Role
 from ..reading import Key, is_assignment, is_number, key, operands, scope_of, scope_path
 from ..stepping.captions import describe_statistics
 from ..texts import (
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 Facts = list[tuple[str, str]]
 LONGEST: Final = 300
 LONGEST_LIST: Final = 240
+LONGEST_LOOP: Final = 40
+"""The most letters at the back arrow of a loop."""
 MOST_RESULTS: Final = 6
 """If an operation has more results, the others are only counted."""
 MOST_SYMBOLS: Final = 2000
@@ -362,6 +365,12 @@ class OperationsView:
             tensors=self.builder.listed_identities(part),
         )
         self.builder.lists[box] = found
+        carried = _find_carried(part)
+        if carried:
+            texts = [f"{clean_text(x.name or '')} {value_or_shape(x)}".strip() for x in carried]
+            self.builder.picture.loops.append(
+                Loop(box, join_list([text or say("a number") for text in texts], LONGEST_LOOP))
+            )
         return box
 
     def _add_changed(self, part: Part, leaf: Tensor) -> str:
@@ -502,6 +511,26 @@ class TensorsView(OperationsView):
             output = self._output_at(maker, x)
             self.builder.add_arrow(maker, found, output_index(x, x.op), output=output)
         return found
+
+
+def _find_carried(part: Part) -> list[Tensor]:
+    """Return what the last round of a repetition takes from the one before it.
+
+    It is empty where some round takes nothing from the one before it.
+    """
+    rounds = part.rounds()
+    found: dict[Key, Tensor] = {}
+    for before, now in pairwise(rounds):
+        made = {operation.serial for operation in before}
+        found = {
+            key(x): x
+            for operation in now
+            for x in operands(operation)
+            if isinstance(x, Tensor) and x.serial in made
+        }
+        if not found:
+            return []
+    return list(found.values())
 
 
 def _find_users(outline: Outline) -> dict[Key, tuple[int, ...]]:

@@ -56,25 +56,43 @@ class Run:
         return self.start + self.period * self.rounds
 
 
-def fold_repeats(parts: list[Part], limit: int, *, crowded: bool) -> list[Part]:
+def fold_repeats(
+    parts: list[Part], limit: int, *, crowded: bool, loops: bool = False
+) -> list[Part]:
     """Return the parts with runs of alike ones as one part each.
 
     Args:
         parts: of the picture, in order.
         limit: how many boxes fit.
         crowded: whether there are more parts than that; if not, only many alike scopes are joined.
+        loops: whether of these only those that take the same parameters are joined.
     """
     if not crowded and len(parts) < MANY_SCOPES:
         return parts
     found: list[Part] = []
     place = 0
     for run in _find_runs(signatures(parts), LONGEST_PERIOD if crowded else 1):
-        if _is_worth_joining(parts, run, crowded):
+        shared = crowded or not loops or _take_same_parameters(parts[run.start : run.end])
+        if shared and _is_worth_joining(parts, run, crowded):
             inner = _without_ends(run, limit) if parts[run.start].kind == "operation" else run
             found += parts[place : inner.start]
             found.append(_join_run(parts, inner))
             place = inner.end
     return [*found, *parts[place:]]
+
+
+def _take_same_parameters(parts: list[Part]) -> bool:
+    """Return whether alike parts take the same parameters, and some."""
+    found = {
+        frozenset(
+            key(x)
+            for operation in part.operations
+            for x in operands(operation)
+            if isinstance(x, Tensor) and x.is_leaf and x.requires_grad
+        )
+        for part in parts
+    }
+    return len(found) == 1 and frozenset() not in found
 
 
 def _without_ends(run: Run, limit: int) -> Run:
@@ -148,7 +166,7 @@ def _join_run(parts: list[Part], run: Run) -> Part:
         caption = f"{clean_text(round_text, LONGEST_NAME - len(bare) - 1)}\n{bare}"
     branch = Branch(Scope(caption, None), first.around)
     operations = [operation for part in members for operation in part.operations]
-    return Part("scope", branch, operations, members)
+    return Part("scope", branch, operations, members, run.rounds)
 
 
 def _part_name(part: Part) -> str:
@@ -304,6 +322,9 @@ class Outline:
         outputs: the output tensors that are shown.
         more_outputs: the output tensors that are only counted.
         changed: the results of assignments: the leaves after a training step.
+
+    With `only_loops`, alike scopes of which each has parameters of its own stay apart where there
+    is room, so that measures tell of each.
     """
 
     def __init__(
@@ -312,7 +333,7 @@ class Outline:
         limit: int | None,
         fold: bool | Callable[[ScopeTree], None] = True,
         open: Open = None,
-        repeats: bool = True,
+        only_loops: bool = False,
     ) -> None:
         self.graph = graph
         self.tree = ScopeTree(graph)
@@ -337,8 +358,8 @@ class Outline:
         self.parts: list[Part] = []
         self._divide()
         if limit is not None:
-            if fold is True and repeats:
-                self._fold_repeats(limit)
+            if fold is True:
+                self._fold_repeats(limit, only_loops)
             self._leave_out(limit)
         self._unfold_single_operations()
 
@@ -499,11 +520,11 @@ class Outline:
             for place, part in enumerate(parts)
         ]
 
-    def _fold_repeats(self, limit: int) -> None:
+    def _fold_repeats(self, limit: int, only_loops: bool) -> None:
         """Join alike parts that follow each other, if there are too many parts."""
         room = limit - len(self.outputs)
         crowded = len(self.parts) - room >= FEWEST_HIDDEN
-        found = fold_repeats(self.parts, room, crowded=crowded)
+        found = fold_repeats(self.parts, room, crowded=crowded, loops=only_loops)
         if len(found) == len(self.parts):
             return
         group_of = {

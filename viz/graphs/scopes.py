@@ -34,6 +34,7 @@ class Part:
         branch: the open scope around it; the scope itself if it is folded.
         operations: in order.
         members: the alike parts that it replaces, if it stands for a repetition.
+        count: of how many rounds the repetition is; each has as many members.
         whole: how many operations its scope has, if it is a piece of a scope.
         follows: whether it needs a part that is shown; if not, it comes before all of them.
         name: the function of the library that this one operation is all of, as the user called it.
@@ -43,9 +44,18 @@ class Part:
     branch: Branch
     operations: list[Operation] = field(default_factory=list)
     members: list[Part] = field(default_factory=list)
+    count: int = 0
     whole: int = 0
     follows: bool = False
     name: str = ""
+
+    def rounds(self) -> list[list[Operation]]:
+        """Return the operations of each round of a repetition, empty for other parts."""
+        length = len(self.members) // self.count if self.count else 0
+        return [
+            [op for part in self.members[start : start + length] for op in part.operations]
+            for start in range(0, length * self.count, length or 1)
+        ]
 
     @property
     def around(self) -> Branch:

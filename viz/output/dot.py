@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from html import escape
 from html import escape as escape_html
 from textwrap import wrap
@@ -15,7 +17,7 @@ from typing import Any, Final
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture, Role
+from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Direction, Picture, Role
 from ..style import (
     BOX,
     CHANGED,
@@ -38,7 +40,15 @@ from ..style import (
     VERMILION,
     ZERO,
 )
-from .layout import End, arrow_ends, cluster_entrances, find_sides, rows_of_updates
+from .layout import (
+    End,
+    Entrance,
+    arrow_ends,
+    cluster_entrances,
+    find_sides,
+    longest_paths,
+    rows_of_updates,
+)
 
 LETTER_WIDTH: Final = 0.078
 """About the width of a caption's letter, in inches."""
@@ -49,6 +59,8 @@ ON_MIDDLE: Final = "#000002"
 faint. No theme replaces these colours."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Texts on a mark. A theme replaces these colours, as it replaces those of the marks."""
+CLUSTER_MARGIN: Final = float(CLUSTER["margin"]) / 72
+"""Between the borders of a scope and of the one around it, in inches."""
 SIDES: Final = ("head", "tail")
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDE_NODESEP: Final = "0.35"
@@ -76,6 +88,14 @@ SWATCH_HEIGHT: Final = 10
 """Of the small boxes in a legend of roles."""
 LONGEST_CAPTION_LINE: Final = 72
 """A caption is wrapped to this many letters."""
+OPERAND_PADDING: Final = 4
+OPERAND_GAP: Final = 8
+"""Between the cells where operands end, in points."""
+OPERAND_CELLS: Final = {"TB": ("width", "height", "colspan"), "LR": ("height", "width", "rowspan")}
+MEASURE: Final = {"width": 30, "height": 26}
+"""The least width and height of an operation, in points."""
+MANY_USERS: Final = 4
+"""Long arrows of a leaf with so many users would pull the line of the computation aside."""
 PLAIN_TABLE: Final = '<table border="0" cellborder="0" cellspacing="0" cellpadding="0">'
 
 
@@ -87,18 +107,21 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
         node_attr=NODE,
         edge_attr=EDGE,
     )
-    entering = Counter(arrow.head for arrow in picture.arrows)
-    for box in picture.boxes:
-        graph.node(box.id, **box_attributes(box, ordered=entering[box.id] > 1))
-    _add_clusters(graph, picture)
-    _add_arrows(graph, picture)
-    _add_ties(graph, picture)
+    for name, look in box_looks(picture).items():
+        graph.node(name, **look)
+    add_clusters(graph, picture)
+    _add_edges(graph, picture_edges(picture))
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
+    add_rows(graph, picture)
+    return graph
+
+
+def add_rows(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Put the changed leaves of each scope on one rank."""
     for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
-    return graph
 
 
 def spacing(picture: Picture) -> dict[str, str]:
@@ -126,25 +149,65 @@ def _caption_attributes(picture: Picture) -> dict[str, str]:
     }
 
 
-def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add the arrows; a leaf at the side of its operation goes on the same rank."""
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One edge of the DOT text.
+
+    Attributes:
+        tail: the id of the box where it starts.
+        head: the id of the box where it ends.
+        attributes: those of Graphviz.
+        level: the boxes that it puts on one rank.
+        is_tie: whether it is a dotted line between boxes side by side, not an arrow.
+    """
+
+    tail: str
+    head: str
+    attributes: dict[str, str]
+    level: tuple[str, ...] = ()
+    is_tie: bool = False
+
+    @property
+    def points_back(self) -> bool:
+        """Return whether the arrow's point is at the tail."""
+        return self.attributes.get("dir") == "back"
+
+
+def picture_edges(picture: Picture) -> list[Edge]:
+    """Return the edges of all arrows, in order, then those of the ties, then of the loops."""
+    return [*_arrow_edges(picture), *_tie_edges(picture), *_loop_edges(picture)]
+
+
+def _add_edges(graph: graphviz.Digraph, edges: Iterable[Edge]) -> None:
+    """Add edges, and the ranks that they need."""
+    for edge in edges:
+        graph.edge(edge.tail, edge.head, **edge.attributes)
+        if edge.level:
+            graph.body.append(f"\t{{rank=same; {'; '.join(edge.level)}}}\n")
+
+
+def _arrow_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield the edges of the arrows; a leaf at the side of its operation goes on its rank."""
     boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[Arrow]] = {}
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow)
     sides = find_sides(picture)
     finishes = arrow_ends(picture)
+    depths = longest_paths(picture)
+    leaving = Counter(arrow.tail for arrow in picture.arrows)
+    seen: set[tuple[str, str]] = set()
     for place, arrow in enumerate(picture.arrows):
         style = _arrow_attributes(arrow, finishes[place].mark) | {"id": f"e{place}"}
         if arrow.backward:
             style |= {"style": "dashed", "color": PURPLE}
             if boxes[arrow.head].role == "gradient_value":
                 if arrow is entering[arrow.head][0]:
-                    _add_arrow_on_rank(graph, arrow, style, forwards=picture.direction == "TB")
+                    yield _edge_on_rank(arrow, style, forwards=picture.direction == "TB")
                 else:  # on one rank with all of its terms, it would pull them into a row
-                    graph.edge(arrow.tail, arrow.head, constraint="false", **style)
+                    yield Edge(arrow.tail, arrow.head, {"constraint": "false"} | style)
             else:  # drawn backwards, it keeps the ranks of the forward
-                graph.edge(arrow.head, arrow.tail, dir="back", weight="2", **style)
+                yield Edge(arrow.head, arrow.tail, {"dir": "back", "weight": "2"} | style)
             continue
         side = sides.get(arrow)
         if side is not None:
@@ -152,20 +215,37 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             turned = picture.direction == "LR" and inside
             forwards = (side == "left") != turned
             look = _end_attributes(finishes[place], *SIDES[:: 1 if forwards else -1])
-            shown = style if arrow.lit or arrow.change else {"id": style["id"]}
-            _add_arrow_on_rank(graph, arrow, shown | look, forwards=forwards)
+            is_marked = arrow.lit or arrow.change or finishes[place].mark
+            shown = style if is_marked else {"id": style["id"]}
+            yield _edge_on_rank(arrow, shown | look, forwards=forwards)
             continue
         tail = boxes[arrow.tail]
-        if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
-            style["weight"] = "3"  # keeps the line of the computation straight
+        weight = _arrow_weight(
+            arrow, tail, depths, leaving, first=(arrow.tail, arrow.head) not in seen
+        )
+        seen.add((arrow.tail, arrow.head))
+        if weight:
+            style["weight"] = weight
         end = finishes[place]
         head = boxes[arrow.head]
         both = arrow.change in ("new", "gone")  # at one point, the two would hide each other
         if not (end.port or both) and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")
-        style |= _end_attributes(end, *SIDES)
-        graph.edge(arrow.tail, arrow.head, **style)
+        yield Edge(arrow.tail, arrow.head, style | _end_attributes(end, *SIDES))
+
+
+def _arrow_weight(
+    arrow: Arrow, tail: Box, depths: dict[str, int], leaving: Counter[str], *, first: bool
+) -> str:
+    """Return the weight of an arrow, which keeps the line of the computation straight.
+
+    The line goes from box to box by the first arrow between them; arrows that pass by boxes bend.
+    """
+    near = depths[arrow.head] - depths[arrow.tail] <= 1
+    if tail.role in OPERATIONS | SCOPES or tail.role == "earlier":
+        return "3" if near and first else ""
+    return "" if near or leaving[arrow.tail] < MANY_USERS else "0"
 
 
 def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
@@ -174,31 +254,41 @@ def _end_attributes(end: End, head: str, tail: str) -> dict[str, str]:
     return {name: port for name, port in known if port}
 
 
-def _add_ties(graph: graphviz.Digraph, picture: Picture) -> None:
-    """Add dotted lines between boxes side by side; each starts at the last leaf of its row."""
+def _tie_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield dotted lines between boxes side by side; each starts at the last leaf of its row."""
     after = {
         arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "right"
     }
+    look = {"style": "dotted", "dir": "none", "color": OUTSIDE, "weight": "0"}
     for one, other in picture.ties:
         ends = (after.get(one, one), other) if picture.direction == "TB" else (other, one)
-        graph.edge(*ends, style="dotted", dir="none", color=OUTSIDE, weight="0")
-        graph.body.append(f"\t{{rank=same; {one}; {other}}}\n")
+        yield Edge(*ends, look, (one, other), is_tie=True)
 
 
-def _add_arrow_on_rank(
-    graph: graphviz.Digraph, arrow: Arrow, style: dict[str, str], *, forwards: bool
-) -> None:
-    """Add an arrow between boxes on one rank.
+def _loop_edges(picture: Picture) -> Iterator[Edge]:
+    """Yield the back arrows of boxes that stand for several rounds."""
+    for place, loop in enumerate(picture.loops):
+        tooltip = f"from each round to the next one: {loop.label}"
+        look = {
+            "id": f"loop{place}",
+            "dir": "back",  # the program draws it forwards
+            "label": escape_label(f" {loop.label} "),
+            "tooltip": escape_label(tooltip),
+        }
+        yield Edge(loop.box, loop.box, look)
+
+
+def _edge_on_rank(arrow: Arrow, style: dict[str, str], *, forwards: bool) -> Edge:
+    """Return the edge of an arrow between boxes on one rank.
 
     The layout program puts the tail of such an edge left of its head. If ranks run from left to
     right it puts the tail above, or below inside of a scope. For the other side, the edge is drawn
     backwards.
     """
+    level = arrow.tail, arrow.head
     if forwards:
-        graph.edge(arrow.tail, arrow.head, **style)
-    else:
-        graph.edge(arrow.head, arrow.tail, dir="back", **style)
-    graph.body.append(f"\t{{rank=same; {arrow.tail}; {arrow.head}}}\n")
+        return Edge(arrow.tail, arrow.head, style, level)
+    return Edge(arrow.head, arrow.tail, {"dir": "back"} | style, level)
 
 
 def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
@@ -217,8 +307,30 @@ def _arrow_attributes(arrow: Arrow, mark: str = "") -> dict[str, str]:
     return style
 
 
-def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
-    """Return the Graphviz attributes of a box; `ordered` keeps its operands from left to right."""
+def box_looks(picture: Picture) -> dict[str, dict[str, str]]:
+    """Return the Graphviz attributes of each box."""
+    entering = Counter(arrow.head for arrow in picture.arrows)
+    ends = zip(picture.arrows, arrow_ends(picture), strict=True)
+    cells = Counter(arrow.head for arrow, end in ends if ":" in end.port)
+    return {
+        box.id: box_attributes(
+            box, entering[box.id] > 1, cells=cells[box.id], direction=picture.direction
+        )
+        for box in picture.boxes
+    }
+
+
+def box_attributes(
+    box: Box, ordered: bool, cells: int = 0, direction: Direction = "TB"
+) -> dict[str, str]:
+    """Return the Graphviz attributes of a box.
+
+    Args:
+        box: the box.
+        ordered: whether its operands are kept from left to right.
+        cells: how many operands end in cells of its label, in their order.
+        direction: that of the picture, which says at which side.
+    """
     found = dict(BOX[box.role])
     if box.cells:
         found |= {"margin": "0.05,0.02", "label": _table_label(box.cells)}
@@ -228,6 +340,8 @@ def box_attributes(box: Box, ordered: bool) -> dict[str, str]:
         found["label"] = _roles_label(box)
     elif box.bars:
         found |= {"margin": "0.08,0.03", "label": _histogram_label(box)}
+    elif cells:
+        found |= {"margin": "0", "label": _operand_label(box, cells, direction)}
     else:
         found["label"] = escape_label("\n".join(box.lines))
     if box.width:
@@ -316,20 +430,23 @@ def _table_line(line: str, cell: Cell) -> str:
     return "".join(f'<font color="{CELL_COLOUR[cell.kind]}">{word}</font>' for word in words)
 
 
-def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
+def add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
     """Add the scopes as nested subgraphs, which list their boxes by id."""
     subgraphs: dict[str, Any] = {}
     entered = cluster_entrances(picture) if picture.direction == "TB" else {}
     boxes = {box.id: box for box in picture.boxes}
+    backward = _backward_clusters(picture)
     depths: dict[str | None, int] = {None: 0}
     for cluster in picture.clusters:
         depths[cluster.id] = depths[cluster.parent] + 1
         attributes = CLUSTER | {"label": escape_label(cluster.caption), "id": cluster.id}
         if depths[cluster.id] > MOST_TINTS:
             attributes["fillcolor"] = "transparent"
+        if cluster.id in backward:  # its arrows leave it at the left
+            attributes["labeljust"] = "r"
         inside = graphviz.Digraph(name=cluster.id, graph_attr=attributes)
         if cluster.id in entered:
-            _add_spacer(inside, cluster, [boxes[name] for name in entered[cluster.id]])
+            _add_spacer(inside, cluster.id, entered[cluster.id], boxes)
         subgraphs[cluster.id] = inside
     for box in picture.boxes:
         if box.cluster is not None:
@@ -339,19 +456,40 @@ def _add_clusters(graph: graphviz.Digraph, picture: Picture) -> None:
         outer.subgraph(subgraphs[cluster.id])
 
 
-def _add_spacer(inside: graphviz.Digraph, cluster: Cluster, heads: list[Box]) -> None:
+def _backward_clusters(picture: Picture) -> set[str]:
+    """Return the clusters that stand beside those of the forward, for their gradients."""
+    parents = {cluster.id: cluster.parent for cluster in picture.clusters}
+    ends = {name for arrow in picture.arrows if arrow.backward for name in (arrow.tail, arrow.head)}
+    found = set()
+    for box in picture.boxes:
+        name = box.cluster if box.id in ends else None
+        while name is not None:
+            found.add(name)
+            name = parents[name]
+    return found
+
+
+def _add_spacer(
+    inside: graphviz.Digraph, cluster: str, entrance: Entrance, boxes: dict[str, Box]
+) -> None:
     """Keep arrows into a scope off its caption, by an invisible box left of the arrows' heads.
 
-    The box is tied to each head, or the layout program would put it between them.
+    The captions of scopes around it count, too. The box is tied to each head, or the layout
+    program would put it between them.
     """
-    caption = LETTER_WIDTH * _longest_line(cluster.caption)
-    width = caption - LETTER_WIDTH / 2 * max(map(_longest_line, heads[0].lines), default=0)
+    captions = (
+        LETTER_WIDTH * _longest_line(one.caption) - depth * CLUSTER_MARGIN
+        for depth, one in enumerate(entrance.crossed)
+    )
+    first = boxes[entrance.heads[0]]
+    width = max(captions, default=0.0)
+    width -= LETTER_WIDTH / 2 * max(map(_longest_line, first.lines), default=0)
     if width > 0:
-        name = f"spacer_{cluster.id}"
+        name = f"spacer_{cluster}"
         inside.node(name, label="", style="invis", width=f"{width:.2f}", height="0.1")
-        for head in heads:
-            inside.edge(name, head.id, style="invis")
-        tied = "; ".join([name, *(head.id for head in heads)])
+        for head in entrance.heads:
+            inside.edge(name, head, style="invis")
+        tied = "; ".join([name, *entrance.heads])
         inside.body.append(f"\t{{rank=same; {tied}}}\n")
 
 
@@ -360,14 +498,36 @@ def _longest_line(label: str) -> int:
     return max(map(len, label.split("\n")))
 
 
+def _operand_label(box: Box, count: int, direction: Direction) -> str:
+    """Return a label with a cell for each operand, at the side where the arrows come in.
+
+    The cells reach the border, since they are together as long as the smallest box.
+    """
+    text = "<br/>".join(map(_escape_cell, _single_lines(box)))
+    along, thin, span = OPERAND_CELLS[direction]
+    between = f'<td {along}="{OPERAND_GAP}" {thin}="1"></td>'
+    length = (MEASURE[along] - OPERAND_GAP * (count - 1)) // count
+    cells = [f'<td port="in{place}" {along}="{length}" {thin}="1"></td>' for place in range(count)]
+    row = [cell for pair in zip(cells, [between] * count, strict=True) for cell in pair][:-1]
+    least = f'{thin}="{MEASURE[thin] - 1}"'
+    words = f'<td {span}="{len(row)}" {least} cellpadding="{OPERAND_PADDING}">{text}</td>'
+    rows = ["".join(row), words] if direction == "TB" else [row[0] + words, *row[1:]]
+    return f"<{PLAIN_TABLE}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>>"
+
+
 def _histogram_label(box: Box) -> str:
     """Return a label with a histogram beneath its lines."""
     cells = "".join(f'<td valign="bottom">{_bar(height)}</td>' for height in box.bars)
     graphic = (
         f'<table border="0" cellborder="0" cellspacing="1" cellpadding="0"><tr>{cells}</tr></table>'
     )
-    lines = "".join(f"<tr><td>{_escape_cell(line)}</td></tr>" for line in box.lines)
+    lines = "".join(f"<tr><td>{_escape_cell(line)}</td></tr>" for line in _single_lines(box))
     return f"<{PLAIN_TABLE}{lines}<tr><td>{graphic}</td></tr></table>>"
+
+
+def _single_lines(box: Box) -> list[str]:
+    """Return the lines of a box; a caption may have several in one."""
+    return "\n".join(box.lines).split("\n")
 
 
 def _bar(height: float) -> str:

@@ -23,14 +23,14 @@ import sys
 import warnings
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import LayoutError, SlowLayoutError
-from ..picture import OPERATIONS, Arrow, Box, Picture
+from ..picture import OPERATIONS, Arrow, Box, Cluster, Direction, Picture, Point
 
 Side = Literal["left", "right"]
 MOST_OPERANDS: Final = 3
@@ -38,6 +38,8 @@ MOST_OPERANDS: Final = 3
 LONGEST_ROW: Final = 8
 """If more leaves than this changed, each stands where its value is ready, not in a row."""
 LEAVES: Final = frozenset({"input", "parameter"})
+BOTH_CLOSE: Final = [False, True, True]
+"""Of three operands, the second and third are leaves that may stand next to their user."""
 
 
 def find_sides(picture: Picture) -> dict[Arrow, Side]:
@@ -51,7 +53,10 @@ def find_sides(picture: Picture) -> dict[Arrow, Side]:
     sides: dict[Arrow, Side] = {}
     for head, arrows in entering.items():
         if len(arrows) <= MOST_OPERANDS:
-            leaves = [boxes[x.tail] if leaving[x.tail] == 1 else None for x in arrows]
+            leaves = [
+                boxes[x.tail] if leaving[x.tail] == 1 and x.tail not in picture.lifted else None
+                for x in arrows
+            ]
             close = [_can_stand_beside(leaf, boxes[head]) for leaf in leaves]
             anywhere = [_can_stand_beside(leaf, boxes[head], data=True) for leaf in leaves]
             line = boxes[arrows[_first_from_above(anywhere)].tail]
@@ -59,7 +64,11 @@ def find_sides(picture: Picture) -> dict[Arrow, Side]:
                 roles = [boxes[x.tail].role for x in arrows]
                 close = [c and role == "parameter" for c, role in zip(close, roles, strict=True)]
             wide = leaving[line.id] == 1 and line.role not in LEAVES and picture.direction == "TB"
-            sides |= _sides_of_line(arrows, close, anywhere if wide else close)
+            if boxes[arrows[0].tail].cluster != boxes[head].cluster and close == BOTH_CLOSE:
+                # above it, they would push a line from outside of the scope aside
+                sides |= {arrows[1]: "left", arrows[2]: "right"}
+            else:
+                sides |= _sides_of_line(arrows, close, anywhere if wide else close)
     return sides
 
 
@@ -114,6 +123,20 @@ PORTS: Final = {
 }
 """The points of a box, from left to right or from top to bottom: for leaves at its sides, and for
 two or three operands from above."""
+SIDE_OF_OPERANDS: Final = {"TB": "n", "LR": "w"}
+
+
+def port_name(place: int, direction: Direction) -> str:
+    """Return the point at the side of a box where the operands from above end, from left to right.
+
+    The label of the box has cells of these names; see `dot`.
+    """
+    return f"in{place}:{SIDE_OF_OPERANDS[direction]}"
+
+
+def takes_ports(box: Box) -> bool:
+    """Return whether the label of a box has cells where its operands end."""
+    return box.role in OPERATIONS and not box.bars
 
 
 OPPOSITE: Final[dict[Side, Side]] = {"left": "right", "right": "left"}
@@ -127,6 +150,7 @@ def arrow_ends(picture: Picture) -> list[End]:
     """
     sides = find_sides(picture)
     ports = PORTS[picture.direction]
+    boxes = {box.id: box for box in picture.boxes}
     entering: dict[str, list[int]] = {}
     for place, arrow in enumerate(picture.arrows):
         if arrow.operand:
@@ -139,17 +163,48 @@ def arrow_ends(picture: Picture) -> list[End]:
                 found[place] = End(mark=arrow.operand)
             continue
         from_above = [x for x, arrow in zip(places, arrows, strict=True) if arrow not in sides]
+        marked = len(places) == MOST_OPERANDS and sides.get(arrows[1]) == "left"
         for place, arrow in zip(places, arrows, strict=True):
-            if arrow in sides:
+            if marked:  # the second is at the left of the first
+                end = "" if arrow in sides else SIDE_OF_OPERANDS[picture.direction]
+                found[place] = End(end, mark=arrow.operand)
+            elif arrow in sides:
                 found[place] = End(str(ports[sides[arrow]]), str(ports[OPPOSITE[sides[arrow]]]))
             elif len(from_above) > 1:
-                found[place] = End(ports[len(from_above)][from_above.index(place)])
+                above = from_above.index(place)
+                corner = str(ports[len(from_above)][above])
+                cell = port_name(above, picture.direction)
+                found[place] = End(cell if takes_ports(boxes[arrow.head]) else corner)
     return found
 
 
 def _cannot_point(arrows: list[Arrow]) -> bool:
     """Is an arrow several operands, or one of several in the same place, of two graphs?"""
     return any(arrow.count > 1 for arrow in arrows) or len({arrow.change for arrow in arrows}) > 1
+
+
+def find_misplaced(picture: Picture, centres: Mapping[str, Point]) -> frozenset[str]:
+    """Return the leaves that a layout put at the wrong side of their users.
+
+    An arrow from such a leaf would run around it, to the side where it has to end.
+
+    Args:
+        picture: the picture.
+        centres: id of a box → its centre; y grows upwards.
+    """
+    found = set()
+    for arrow, side in find_sides(picture).items():
+        if arrow.tail in centres and arrow.head in centres:
+            (x, y), (u, v) = centres[arrow.tail], centres[arrow.head]
+            first = x < u if picture.direction == "TB" else y > v
+            if first != (side == "left"):
+                found.add(arrow.tail)
+    return frozenset(found)
+
+
+def lift_leaves(picture: Picture, leaves: frozenset[str]) -> Picture:
+    """Return a picture in which these leaves stand above their users."""
+    return replace(picture, lifted=picture.lifted | leaves)
 
 
 def move_arrays_outside(picture: Picture) -> Picture:
@@ -165,11 +220,25 @@ def move_arrays_outside(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
-    """Return, for each cluster that an arrow enters from above, the boxes right of its caption.
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where arrows enter a cluster from above.
 
-    The first one is the head of the highest arrow. The others are as high as it, since they take
-    the same tensors and leaves. A box with a leaf at its left is already far from the caption.
+    Attributes:
+        heads: the boxes that have to stand right of the captions. The first one is the head of the
+            highest arrow. The others are as high as it, since they take the same tensors and
+            leaves.
+        crossed: the clusters whose border the highest arrow crosses, the innermost first.
+    """
+
+    heads: list[str]
+    crossed: list[Cluster]
+
+
+def cluster_entrances(picture: Picture) -> dict[str, Entrance]:
+    """Return the entrance of each cluster that an arrow enters from above.
+
+    A box with a leaf at its left is already far from the caption.
     """
     boxes = {box.id: box for box in picture.boxes}
     left = {arrow.head: arrow.tail for arrow, side in find_sides(picture).items() if side == "left"}
@@ -177,20 +246,39 @@ def cluster_entrances(picture: Picture) -> dict[str, list[str]]:
     for arrow in picture.arrows:
         entering.setdefault(arrow.head, []).append(arrow.tail)
     found: dict[str, list[str]] = {}
+    crossed: dict[str, list[Cluster]] = {}
     for arrow in _sort_arrows_by_height(picture):
         head = boxes[arrow.head]
-        if head.cluster is None or boxes[arrow.tail].cluster == head.cluster:
+        if head.cluster is None or boxes[arrow.tail].cluster == head.cluster or arrow.backward:
             continue
         heads = found.setdefault(head.cluster, [])
         made = {tail for tail in entering[head.id] if tail in entering}
         as_high = made and made <= set(entering[heads[0]]) if heads else True
         if as_high and head.id not in heads:
             heads.append(head.id)
+        if head.cluster not in crossed:
+            crossed[head.cluster] = _crossed_clusters(picture, boxes[arrow.tail], head)
     return {
-        cluster: [heads[0], *(left.get(head, head) for head in heads[1:])]
+        cluster: Entrance([heads[0], *(left.get(x, x) for x in heads[1:])], crossed[cluster])
         for cluster, heads in found.items()
         if heads[0] not in left
     }
+
+
+def _crossed_clusters(picture: Picture, tail: Box, head: Box) -> list[Cluster]:
+    """Return the clusters around one box and not around another one, the innermost first."""
+    known = {cluster.id: cluster for cluster in picture.clusters}
+    around = []
+    name = tail.cluster
+    while name is not None:
+        around.append(name)
+        name = known[name].parent
+    found = []
+    name = head.cluster
+    while name is not None and name not in around:
+        found.append(known[name])
+        name = known[name].parent
+    return found
 
 
 def _sort_arrows_by_height(picture: Picture) -> list[Arrow]:
@@ -293,16 +381,25 @@ def _find_installed(name: str) -> str | None:
     return next((str(path.resolve()) for path in paths if path.is_file()), None)
 
 
+Output = Literal["svg", "png", "pdf", "json0"]
+
+
 def lay_out(
-    source: str, kind: Literal["svg", "png", "pdf"], *, placed: bool, engine: Engine
+    source: str,
+    kind: Output,
+    *,
+    placed: bool,
+    engine: Engine,
+    scale: float | None = None,
 ) -> bytes:
-    """Turn DOT text into an SVG, PNG or PDF file.
+    """Turn DOT text into an SVG, PNG or PDF file, or into JSON with the positions.
 
     Args:
         source: the DOT text.
         kind: the format.
         placed: whether the nodes have positions, which then stay.
         engine: which program to use.
+        scale: pixels on a page for one of natural size, if the picture fills that page.
 
     Warns if the careful layout took longer than `SECONDS`, so that a simpler one is drawn.
 
@@ -314,13 +411,15 @@ def lay_out(
     if placed:
         command += ["-Kneato", "-n2", "-Gsplines=line"]
     if kind == "png":
-        command.append(f"-Gdpi={PIXELS_PER_INCH}")
+        command.append(f"-Gdpi={192 * scale if scale else PIXELS_PER_INCH:.6g}")
         if "bgcolor=transparent" in source[:200]:  # the option would replace a theme's ground
             command.append("-Gbgcolor=white")
     try:
         done = _run_program(command, source, engine)
     except OSError as error:
         raise LayoutError(f"{engine} cannot be run: {error}; reinstall it") from error
+    if done.returncode and not placed:  # its curves fail in some large pictures, lines do not
+        done = _run_simpler(command, source, engine)
     # It also prints warnings, as about letters whose width it estimates; only a failure counts.
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip()[:500]
@@ -332,27 +431,42 @@ def _run_program(
     command: list[str], source: str, engine: Engine
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the layout program; if it takes too long, run it again for a simpler layout."""
-    text = source.encode()
     try:
         return subprocess.run(
-            command, input=text, capture_output=True, timeout=SECONDS, check=False
+            command, input=source.encode(), capture_output=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        cure = f"{source.count('->')} arrows; draw less with limit=, or save as .dot"
-    whole = 5 * SECONDS
-    try:
-        done = subprocess.run(
-            [*command, *SIMPLER], input=text, capture_output=True, timeout=4 * SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SlowLayoutError(f"{engine} took more than {whole:.0f} s for {cure}") from error
+        done = _run_simpler(command, source, engine)
     warnings.warn(
         f"{engine} took more than {SECONDS:.0f} s for a careful layout, so a simpler one is "
-        f"drawn, of {cure}",
+        f"drawn, of {_describe_size(source)}",
         UserWarning,
         stacklevel=2,
     )
     return done
+
+
+def _run_simpler(
+    command: list[str], source: str, engine: Engine
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the layout program for a simpler layout, with straight arrows."""
+    try:
+        return subprocess.run(
+            [*command, *SIMPLER],
+            input=source.encode(),
+            capture_output=True,
+            timeout=4 * SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SlowLayoutError(
+            f"{engine} took more than {5 * SECONDS:.0f} s for {_describe_size(source)}"
+        ) from error
+
+
+def _describe_size(source: str) -> str:
+    """Write how much is drawn, and the cure."""
+    return f"{source.count('->')} arrows; draw less with limit=, or save as .dot"
 
 
 def missing_characters(texts: Iterable[str]) -> list[str]:
@@ -381,8 +495,9 @@ def place_in_rows(picture: Picture) -> Picture:
     [-16.0, -92.0]
     """
     rows: dict[int, list[Box]] = {}
-    for box, rank in zip(picture.boxes, _longest_paths(picture), strict=True):
-        rows.setdefault(rank, []).append(box)
+    depths = longest_paths(picture)
+    for box in picture.boxes:
+        rows.setdefault(depths[box.id], []).append(box)
     places: dict[str, tuple[float, float]] = {}
     away = 0.0
     across = 0 if picture.direction == "TB" else 1
@@ -406,12 +521,11 @@ def box_extent(box: Box) -> tuple[float, float]:
     return LETTER_WIDTH * max(map(len, lines), default=1) + 20, LINE_HEIGHT * len(lines) + 16
 
 
-def _longest_paths(picture: Picture) -> list[int]:
+def longest_paths(picture: Picture) -> dict[str, int]:
     """Return the length of the longest path to each box, so that a box comes after its operands.
 
     Arrows of the backward count in the other direction: its boxes stand next to the forward's.
     """
-    place = {box.id: i for i, box in enumerate(picture.boxes)}
     entering: dict[str, list[str]] = {box.id: [] for box in picture.boxes}
     for arrow in picture.arrows:
         tail, head = (arrow.head, arrow.tail) if arrow.backward else (arrow.tail, arrow.head)
@@ -421,12 +535,12 @@ def _longest_paths(picture: Picture) -> list[int]:
     for head, tails in entering.items():
         for tail in tails:
             leaving[tail].append(head)
-    found = [0] * len(picture.boxes)
+    found = dict.fromkeys(entering, 0)
     ready = [box.id for box in picture.boxes if not waiting[box.id]]
     while ready:
         tail = ready.pop()
         for head in leaving[tail]:
-            found[place[head]] = max(found[place[head]], found[place[tail]] + 1)
+            found[head] = max(found[head], found[tail] + 1)
             waiting[head] -= 1
             if not waiting[head]:
                 ready.append(head)

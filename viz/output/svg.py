@@ -12,7 +12,7 @@ import re
 from typing import Final
 from xml.etree import ElementTree
 
-from ..picture import Box, Picture
+from ..picture import Box, Picture, Point
 from ..style import DARK, FONT_FAMILY, OUTSIDE
 from ..texts import describe_picture
 
@@ -33,6 +33,7 @@ def finish_svg(
     follows: bool = True,
     family: str = FONT_FAMILY,
     language: str = "en",
+    size: Point | None = None,
 ) -> str:
     """Return the finished SVG text.
 
@@ -43,6 +44,7 @@ def finish_svg(
         follows: whether the picture turns dark on a dark page.
         family: the families of fonts of its texts.
         language: of its words, for screen readers.
+        size: width and height in pixels, if the picture fills a page.
     """
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
@@ -58,7 +60,7 @@ def finish_svg(
     _drop_node_names(root)
     for link in list(root.iter(f"{SVG}a")):
         _add_tooltip(link, link.attrib.pop(f"{XLINK}title", ""))
-    _set_size(root)
+    _set_size(root, size)
     root.set("id", prefix)
     root.set("role", "img")
     if language != "en":
@@ -75,6 +77,23 @@ def finish_svg(
         style.text = _dark_rules(prefix, drawn.decode())
         root.insert(2, style)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def read_centres(drawn: bytes) -> dict[str, Point]:
+    """Return the centre of each box of an SVG of the layout program; y grows upwards."""
+    found = {}
+    for group in ElementTree.fromstring(drawn).iter(f"{SVG}g"):
+        if (group.get("class") or "").startswith("node"):
+            text = " ".join(
+                shape.get("points") or shape.get("d") or ""
+                for shape in group.iter()
+                if shape.tag in (f"{SVG}polygon", f"{SVG}path")
+            )
+            numbers = [float(x) for x in re.findall(r"-?\d+\.?\d*", text)]
+            if numbers:
+                xs, ys = numbers[::2], numbers[1::2]
+                found[group.get("id", "")] = (min(xs) + max(xs)) / 2, -(min(ys) + max(ys)) / 2
+    return found
 
 
 def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> None:
@@ -103,10 +122,13 @@ def _label_groups(root: ElementTree.Element, picture: Picture, prefix: str) -> N
                 "data-change": arrow.change,
             },
         )
+    for place, loop in enumerate(picture.loops):
+        known[f"loop{place}"] = "viz-loop", {"data-box": loop.box}
     for cluster in picture.clusters:
         known[cluster.id] = "viz-scope", {"data-scope": paths[cluster.id]}
     for group in root.iter(f"{SVG}g"):
-        found = known.get((group.get("id") or "").removeprefix(f"{prefix}-"))
+        name = (group.get("id") or "").removeprefix(f"{prefix}-")
+        found = known.get(name.partition("__")[0])  # "cluster_1__2" is the third piece of a scope
         if found is not None and group.get("class"):
             classes, data = found
             group.set("class", f"{group.get('class')} {classes}")
@@ -145,11 +167,13 @@ def _add_tooltip(link: ElementTree.Element, text: str) -> None:
     link.insert(0, title)
 
 
-def _set_size(root: ElementTree.Element) -> None:
-    """Set the natural size in pixels, and let a narrower container shrink the picture."""
-    for side in ("width", "height"):
+def _set_size(root: ElementTree.Element, size: Point | None) -> None:
+    """Set the size in pixels, and let a narrower container shrink the picture."""
+    for side, length in zip(("width", "height"), size or (None, None), strict=True):
         points = re.match(r"[\d.]+", root.get(side, ""))
-        if points:
+        if length is not None:
+            root.set(side, f"{length:.0f}")
+        elif points:
             root.set(side, f"{float(points.group()) * POINT:.0f}")
     root.set("style", "max-width:100%;height:auto")
 

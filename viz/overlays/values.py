@@ -76,7 +76,22 @@ class Gradients(Overlay):
         one = part.kind == "operation"
         made = part.operations[0].outputs if one else self.leaving.results(part)
         found = [self.results[key(y)] for y in made if key(y) in self.results]
-        return self.reading(float(np.hypot.reduce(found))) if found else None
+        if not found:
+            return None
+        whole = self.reading(float(np.hypot.reduce(found)))
+        return self._with_rounds(whole, part) if part.count else whole
+
+    def _with_rounds(self, whole: Reading, part: Part) -> Reading:
+        """Return the reading of a repetition, with a curve of the norms over its rounds."""
+        norms = []
+        for operations in part.rounds():
+            made = self.leaving.results(Part("scope", part.branch, operations))
+            sizes = [self.results[key(y)] for y in made if key(y) in self.results]
+            norms.append(float(np.hypot.reduce(sizes)) if sizes else 0.0)
+        ends = f"{self.format_value(norms[0])} … {self.format_value(norms[-1])}"
+        line = say("‖∂‖ by round: {ends}", ends=ends)
+        tooltip = f"{whole.tooltip}\n" + say("{line}, on a logarithmic scale", line=line)
+        return replace(whole, text=line, tooltip=tooltip, bars=_curve(norms))
 
     def read_leaf(self, leaf: Any) -> Reading | None:
         """Return the norm of the gradient of a parameter."""
@@ -102,6 +117,25 @@ class Gradients(Overlay):
     def format_value(self, value: float) -> str:
         """Write a norm in two digits."""
         return format_rough(value)
+
+
+MOST_POINTS: Final = 24
+"""Of more rounds than this, these are shown, at equal distances."""
+LOWEST_BAR: Final = 0.08
+"""The height of the bar of the smallest norm; 0 and what is not finite has none."""
+
+
+def _curve(norms: list[float]) -> tuple[float, ...]:
+    """Return the heights of norms on a logarithmic scale, from 0 to 1."""
+    places = np.linspace(0, len(norms) - 1, min(len(norms), MOST_POINTS)).round().astype(int)
+    shown = np.array(norms)[places]
+    known = np.isfinite(shown) & (shown > 0)
+    if not known.any():
+        return ()
+    logs = np.log(np.where(known, shown, 1.0))
+    low, high = logs[known].min(), logs[known].max()
+    heights = LOWEST_BAR + (1 - LOWEST_BAR) * (logs - low) / ((high - low) or 1.0)
+    return tuple(np.where(known, heights, 0.0).round(2).tolist())
 
 
 BARS: Final = 12

@@ -94,7 +94,7 @@ class State:
 
 
 def _fold_states(
-    graph: Graph, limit: int | None, open: Open = None, repeats: bool = True
+    graph: Graph, limit: int | None, open: Open = None, only_loops: bool = False
 ) -> list[State]:
     """Return the states of a page; the first one is that of a drawing.
 
@@ -102,9 +102,9 @@ def _fold_states(
         graph: the graph to draw.
         limit: about how many boxes the first state has.
         open: the scopes that are open in the first state, as in `draw`.
-        repeats: whether alike parts become one in the first state.
+        only_loops: as in `Outline`, for the first state.
     """
-    first = Outline(graph, limit, open=open, repeats=repeats)
+    first = Outline(graph, limit, open=open, only_loops=only_loops)
     tree = first.tree
     places = {branch: place for place, branch in enumerate(tree.branches)}
     start = frozenset(place for branch, place in places.items() if branch.folded_ancestor() is None)
@@ -267,7 +267,7 @@ def graph_states(
     plain = COLLECTORS[name] is OperationsView
     measured = measure_overlays(overlay, graph)
     cache: dict[int, Facts] = {}
-    for place, state in enumerate(_fold_states(graph, limit, open, not overlay)):
+    for place, state in enumerate(_fold_states(graph, limit, open, bool(overlay))):
         view = COLLECTORS[name](state.outline, title, direction)
         if not place and plain and not measured and _wants_frames(graph, frames):
             shown = PartSteps(view)

@@ -307,6 +307,9 @@ MESSAGES: Final[dict[str, str]] = {
     "нарисован {n} раза с пометкой {mark!r}|нарисован {n} раз с пометкой {mark!r}",
     "{name} {n} time": "{name} {n} раз|{name} {n} раза|{name} {n} раз",
     "{name}, {n} time": "{name}, {n} раз|{name}, {n} раза|{name}, {n} раз",
+    "{name} passes {state} from round to round.": "{name} передаёт {state} от повтора к повтору.",
+    "‖∂‖ by round: {ends}": "‖∂‖ по повторам: {ends}",
+    "{line}, on a logarithmic scale": "{line}, в логарифмическом масштабе",
     "{n} round": "{n} повтор|{n} повтора|{n} повторов",
     "sum of {n} term": "сумма {n} слагаемого|сумма {n} слагаемых|сумма {n} слагаемых",
     "{here} of {n} term": "{here} из {n} слагаемого|{here} из {n} слагаемых|"
