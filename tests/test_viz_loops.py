@@ -28,7 +28,8 @@ def recurrent(rounds: int, own_weights: bool = False) -> am.Tensor:
 
 
 def repeated(drawing: viz.Drawing) -> Any:
-    return next(box for box in drawing.picture.boxes if re.search(r"\d (times|rounds)$", box.lines[0]))
+    boxes = drawing.picture.boxes
+    return next(box for box in boxes if re.search(r"\d (times|rounds)$", box.lines[0]))
 
 
 @pytest.mark.parametrize("direction", ["TB", "LR"])
