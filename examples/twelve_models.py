@@ -442,7 +442,7 @@ def main(names: list[str], pictures: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     for name in names:
         model = MODELS[name](np.random.default_rng(0))
-        viz.render(model.loss(model.weights), pictures / f"{name}.svg")
+        viz.render(model.loss(model.weights), pictures / f"{name}.svg", fit="16:9")
         start = time.perf_counter()
         losses = train(model, 30)
         seconds = time.perf_counter() - start

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Numbers
+from ..core.contexts import function_scope
 from ..core.primitive import Rule, case, general, implements
 from ..core.record import check_operand, scope, value_of
 from ..core.table import Axis
@@ -134,7 +135,7 @@ def _spread_function(function: Callable[..., object], root: bool, doc: str) -> R
         less = _degrees_taken(name, ddof, correction)
         if root and where is True and mean is None:
             return std_(x, axis=axes, keepdims=bool(keepdims), correction=less)
-        with scope(name):
+        with function_scope(name):
             total, n = _squared_sum(name, x, axes, where, mean)
             over = _freedom(n, less, total.dtype)
             if not root:
