@@ -315,3 +315,15 @@ def test_neurons_run_from_left_to_right_only():
     with pytest.raises(viz.PictureError, match="direction='TB'.*left to right"):
         viz.draw(network(2, 3, 1), direction="TB")
     assert viz.draw(network(2, 3, 1), direction="LR").picture.direction == "LR"
+
+
+def test_functions_and_classes_are_refused_with_the_cure() -> None:
+    def loss(x: object) -> object:
+        return x
+
+    with pytest.raises(viz.PictureError, match=r"loss is a function.*viz\.draw\(loss\(x\)\)"):
+        viz.draw(loss)
+    with pytest.raises(viz.PictureError, match=r"viz\.draw\(f\(x\)\)"):
+        viz.draw(lambda x: x)
+    with pytest.raises(viz.PictureError, match=r"MLP is a class.*viz\.draw\(MLP\(…\)\)"):
+        viz.draw(am.nn.MLP)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from autograd_mini.core.graph import Graph, as_graph
@@ -571,6 +572,17 @@ def _draw_network(
         raise PictureError(
             "view='neurons' draws a model: a module, a list of layers, or an object with layers of "
             f"neurons; got {type(model).__name__}. Draw the model itself: viz.draw(model)"
+        )
+    if isinstance(model, type):
+        raise PictureError(
+            f"{model.__name__} is a class, which has no weights yet; draw an instance of it: "
+            f"viz.draw({model.__name__}(…))"
+        )
+    if isinstance(model, FunctionType):
+        name = model.__name__ if model.__name__.isidentifier() else "f"
+        raise PictureError(
+            f"{model.__name__} is a function, which has no graph until it is called; draw its "
+            f"result: viz.draw({name}(x)), with a tensor x"
         )
     from .networks.columns import name_neurons, neuron_picture
     from .networks.mlp import read_network  # imported here, since it loads autograd_mini.nn
