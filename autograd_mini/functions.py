@@ -1,7 +1,8 @@
-"""The functions of ours, which NumPy has not: `am.relu` and others, as users call and read them.
+"""Public functions that NumPy lacks, such as `am.relu`.
 
-A row of the table can be called, and is not a function: it has neither a signature nor a place in
-`help`. The functions here have both; what they compute is declared in `ops`.
+Each wraps a primitive that `ops` declares in a Python function, so that it has a signature and a
+page in `help`. To add one, declare the primitive in `ops`, wrap it here, and export it in
+`autograd_mini/__init__`.
 """
 
 from __future__ import annotations

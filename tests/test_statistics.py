@@ -225,7 +225,7 @@ def test_methods_of_ufuncs_that_cannot_be_recorded_name_the_cure() -> None:
         np.add.reduce(t, out=np.empty(()))
     with pytest.raises(am.ShapeError, match="goes along one axis"):
         np.subtract.reduce(leaf(np.ones((2, 2))), axis=None)
-    with pytest.raises(am.UnsupportedError, match="takes no where"):
+    with pytest.raises(am.UnsupportedError, match="takes no mask `where`"):
         np.subtract.reduce(t, where=[True, False])
 
 

@@ -451,3 +451,17 @@ def test_frozen_layers_stay_while_the_others_train():
     model.fit(X, Y, epochs=1, loss="binary_cross_entropy")
     assert np.array_equal(model.layers[0].weight.data, first)
     assert not np.array_equal(model.layers[1].weight.data, last)
+
+
+def test_an_optimizer_class_and_a_missing_return_are_named():
+    class Forgetful(am.nn.Module):
+        def __init__(self):
+            self.dense = Dense(2, 1)
+
+        def forward(self, x):
+            self.dense(x)
+
+    with pytest.raises(am.OperandError, match=r"class SGD.*am\.optim\.SGD\(model, lr="):
+        Dense(2, 1).fit(X, Y, optimizer=SGD)
+    with pytest.raises(am.OperandError, match="without a return"):
+        Forgetful().fit(X, Y)

@@ -2,6 +2,7 @@
 
 `draw` lists the stages: check the options, find the graph of the subject, make a `Picture`. A
 `Drawing` then turns the picture into DOT, SVG and the other formats when they are asked for.
+`VIEWS` lists the names of all views; those of operations are in `graphs/graph_views`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ ON_NONFINITE: Final = "#fffffe"
 """The origin of NaN or infinity, and the text on it: the strongest contrast on either page."""
 REACHED: Final = "#c8c8c8"
 ON_REACHED: Final = "#20242a"
-"""Boxes that NaN or infinity reaches, and the text on them: fainter on either page."""
+"""Boxes that NaN or infinity reaches, and their text: fainter than its origin, on either page."""
 
 ZERO: Final = "#fbfcfe"
 ON_ZERO: Final = "#20242b"

@@ -1,6 +1,7 @@
 """Report: what a check says of each entry, the worst first, and how much was covered.
 
-A `Verdict` is about one entry; a `Cause` explains a wrong gradient to the person who will fix it.
+A `Verdict` is about one entry: `numeric/estimates` decides it, and `display` has its mark. A
+`Cause` explains a wrong gradient to the person who will fix it.
 While a long check runs, a progress bar shows it.
 """
 

@@ -561,7 +561,7 @@ class ByJvp(Subject):
         return sum(float(np.sum(coordinates(g) * coordinates(t))) for g, t in rows)
 
     def push_forward(self, values: Arrays, tangents: Arrays) -> Arrays:
-        """Push one tangent forward."""
+        """Push the tangents of all inputs forward through the user's jvp."""
         given = self.given(
             *self.inputs.fill_arguments(tangents), *self.inputs.fill_arguments(values)
         )

@@ -4,7 +4,8 @@
 so, the program runs. If not, the call is traced; `pipeline` makes a program of two traces. A trace
 costs more than a call. So a function that is traced again and again without a program is called as
 it is, after a warning that says why: see `Patience`. A call is traced again for a new signature
-(`arguments`), where a guard fails (`guards`), or where two traces differ (`comparison`).
+(`arguments`), where a guard fails (`guards`), or where two traces differ (`comparison`; `entries`
+says what differs).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The cache entries of a signature: first a trace that is not confirmed, then programs with guards.
+"""What is cached for one signature: a `FirstTrace`, and once confirmed a `CacheEntry` a program.
 
 A signature is the structure of the arguments, with the shapes and dtypes of the values in it and
-the static arguments themselves.
+the static arguments themselves. `FirstTrace` says why a second trace does not confirm it.
 
-Captures are arrays and tensors from outside of a function, which its program reads at each call. An
-array that was an operand is captured if the code can reach it from outside of the call. Any other
-array was made in the call and is a constant. A captured array is an input of the program, after the
-arguments: the guard finds it anew at each call. Plain NumPy code may have read captured arrays that
-were not operands; so the elements of these must not change.
+`Captures` are arrays and tensors from outside of a function, which its program reads at each call.
+An array that was an operand is captured if the code can reach it from outside of the call. Any
+other array was made in the call and is a constant. A captured array is an input of the program,
+after the arguments: the guard finds it anew at each call. Plain NumPy code may have read captured
+arrays that were not operands; so the elements of these must not change.
 """
 
 from __future__ import annotations

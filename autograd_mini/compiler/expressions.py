@@ -58,7 +58,8 @@ def _node_of(function: FunctionType) -> Function:
     """
     code = function.__code__
     if not _is_own(function):
-        raise UnwritableError(f"{function.__qualname__} of {function.__module__}")
+        name = f"{function.__qualname__} of {function.__module__}"
+        raise UnwritableError(f"{name} is not of this package")
     try:
         candidates = _functions_in_file(code.co_filename).get(code.co_firstlineno, [])
     except SyntaxError:

@@ -180,7 +180,7 @@ class Condition:
         return now is self.value or (is_plain_value(self.value) and is_identical(now, self.value))
 
     def _is_alike(self, now: object) -> bool:
-        """Tell whether a program can read one array in place of another."""
+        """Tell whether a program can read the array `now` in place of the recorded one."""
         if not _is_alike(now, self.value):
             return False
         return self.same_as is None or now is self.same_as.read()

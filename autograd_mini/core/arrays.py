@@ -102,6 +102,10 @@ def as_array(value: object, dtype: DTypeLike | None = None, *, copy: bool = Fals
         raise
     except (ValueError, TypeError) as error:
         raise OperandError(f"not an array of numbers: {_short(value)} ({error})") from error
+    if value is None:
+        raise OperandError(
+            "not an array of numbers: None; a function or a forward without a return gives None"
+        )
     if array.dtype.kind not in "biufc":
         raise OperandError(
             f"not an array of numbers: {_short(value)} has dtype {array.dtype}; "

@@ -4,8 +4,9 @@ One driver, `backward_pass`, does it all. With plain arrays it computes gradient
 records them, so that they can be differentiated again. The order: `seed` starts a cotangent;
 `Frontier` collects the cotangents that have arrived; `_visit_vertices` takes the vertex with the
 highest serial, all of whose consumers are done; `apply_vjp` applies its vjp rules; hooks run in
-between. The heap holds only the frontier, so a graph of a million operations needs no recursion and
-no sorted list of all its vertices.
+between (not those of the arguments of `am.grad(f)(x)`: f sees fresh tensors). The heap holds only
+the frontier, so a graph of a million operations needs no recursion and no sorted list of all its
+vertices.
 
 Complex numbers: inside the walk a cotangent g acts on a tangent t by Re Σ g·t, without conjugates,
 so the rule of a holomorphic function reads as for real numbers. Outside, gradients are PyTorch's:

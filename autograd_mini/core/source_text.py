@@ -55,7 +55,7 @@ def literal(value: object) -> str | None:
 
 
 def _is_exact(value: np.generic) -> bool:
-    """Whether a NumPy scalar is the same as a Python number, as long double is not."""
+    """Whether a NumPy scalar becomes a Python number without loss; a long double does not."""
     return type(value.item()) in WRITERS and value.dtype.itemsize <= 16
 
 

@@ -1,4 +1,7 @@
-"""The table by NumPy function: what every operator, method and `np.function(tensor)` looks up."""
+"""The table: a dict from NumPy's functions to ours, which each `np.function(tensor)` looks up.
+
+The primitives behind them are in `primitive.PRIMITIVES`.
+"""
 
 from __future__ import annotations
 

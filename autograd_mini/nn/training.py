@@ -418,6 +418,11 @@ def _optimizer_of(
     made = given
     if made is None:
         made = Adam(model)
+    elif isinstance(made, type) and issubclass(made, Optimizer):
+        raise OperandError(
+            f"the optimizer is the class {made.__name__}, which has no learning rate yet; give an "
+            f"instance: optimizer=am.optim.{made.__name__}(model, lr=0.1)"
+        )
     elif not isinstance(made, Optimizer) and callable(made):
         made = made(model)
     if not isinstance(made, Optimizer):

@@ -172,7 +172,8 @@ def _refuse_nonfinite(*xs: Array, what: str) -> Any:
     for x in xs:
         # The sum first: 1.3 µs instead of 2.2; only if it overflowed are elements looked at.
         if not math.isfinite(np.add.reduce(x, axis=None)) and not np.isfinite(x).all():
-            raise NonFiniteError(f"{what} has NaN or infinity")
+            cure = "lower the learning rate, and check the data"
+            raise NonFiniteError(f"{what} has NaN or infinity; {cure}")
     return np.True_
 
 

@@ -69,7 +69,9 @@ def _reduce_ufunc(
         return table[WHOLE[ufunc]](x, axis=axis, **given)
     name = f"{ufunc.__name__}.reduce"
     if where is not True:
-        raise UnsupportedError(f"np.{name} of a tensor takes no where; use np.where before it")
+        raise UnsupportedError(
+            f"np.{name} of a tensor takes no mask `where`; use np.where on the tensor first"
+        )
     if is_scalar_axis(x, axis):
         return x if initial is None else table[ufunc](initial, x)
     axes = axes_of(name, x, axis)

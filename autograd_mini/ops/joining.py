@@ -318,7 +318,8 @@ def _widths(x: Array, pad_width: Any) -> Widths:
         pairs = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     except ValueError as error:
         raise ShapeError(
-            f"pad: the widths {pad_width!r:.60} do not fit the {x.ndim} axes of the shape {x.shape}"
+            f"pad: the widths {pad_width!r:.60} do not fit the shape {x.shape}; give one width, a "
+            "pair, or a pair for each axis"
         ) from error
     try:
         found = [(index(before), index(after)) for before, after in pairs]
@@ -347,8 +348,8 @@ def _pairs_of(name: str, values: object, x: Array) -> Array:
         pairs = np.broadcast_to(given, (x.ndim, 2))
     except (ValueError, ShapeError) as error:
         raise ShapeError(
-            f"pad: {name} of shape {np.shape(given)} do not fit the {x.ndim} axes of the shape "
-            f"{x.shape}; give one, a pair, or a pair for each axis"
+            f"pad: {name} of shape {np.shape(given)} do not fit the shape {x.shape}; give one, a "
+            "pair, or a pair for each axis"
         ) from error
     return convert_operand(pairs, x.dtype)
 

@@ -68,7 +68,10 @@ def polyval(p: Any, x: Numbers | np.poly1d) -> Array:
     """Evaluate a polynomial at x by Horner's rule.  ∂p: powers of x  ∂x: the derivative."""
     p = coefficients("polyval", p)
     if isinstance(x, np.poly1d):
-        raise OperandError("polyval: a polynomial of a polynomial has no gradient; give numbers")
+        raise OperandError(
+            "polyval: x is an np.poly1d, and a polynomial of a polynomial has no gradient; give x "
+            "as numbers"
+        )
     x = tensor_like(x)
     y = np.zeros_like(x)
     for c in list(p):

@@ -1,14 +1,11 @@
-"""Outline: which operations are boxes, folded, or joined as repeats, without making a cycle.
+"""Outline: divides a graph into parts, each of which is drawn as one box.
 
-What repeats is one box if there is no room, or eight times in a row; `limit=None` or `open=` shows
-it.
+The steps: fold scopes (`scopes`), join parts that repeat (where there is no room, or from eight in
+a row), leave out the operations furthest from the outputs, find the leaves that the boxes need.
 
-The order: `open=` and `limit=` of `scopes`, repeats, what is left out. Then it finds the
-leaves that the boxes need.
-
-A part is one operation, a folded scope, or the operations that are too far from the outputs to be
-shown. No path leads from a part to others and back. The number of parts is limited here, so all
-later stages work on a few dozen boxes.
+A part is one operation, a folded scope, a repetition, or what is left out. The parts never form a
+cycle, so that they can be drawn in order. Their number is limited here, so all later stages work on
+a few dozen boxes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The tree of scopes, and which fold, by `limit=` and `open=`; `outline` joins what repeats.
 
-A `Part` is what one box stands for: operations, or a leaf. Scopes fold deepest first, and among
-scopes of one depth the largest first. Scopes of one depth whose names differ only by a number
+A `Part` is what one box stands for: operations, or a leaf. With a limit, functions of the library
+fold first, such as `np.trace`. Then other scopes fold until there is room: the deepest first, and
+among scopes of one depth the largest first. Scopes of one depth whose names differ only by a number
 (`block_1`, `block_2`…) fold at the same time, so that what is alike looks alike. `apply_open` folds
 or keeps open what the caller asked for with `open=`, which wins over `limit=`. Scopes of one kind
 that are folded one by one may be joined to one box in `outline`.

@@ -271,7 +271,7 @@ def _loop_edges(picture: Picture) -> Iterator[Edge]:
         tooltip = f"from each round to the next one: {loop.label}"
         look = {
             "id": f"loop{place}",
-            "dir": "back",  # the program draws it forwards
+            "dir": "back",  # Graphviz draws a loop downwards; this arrow goes back up
             "label": escape_label(f" {loop.label} "),
             "tooltip": escape_label(tooltip),
         }

@@ -1,4 +1,4 @@
-"""Readings and legends: what an overlay says about a box, and the legend of its colours."""
+"""`Overlay`, the base of all overlays: what one says about a box, and the legend of its colours."""
 
 from __future__ import annotations
 

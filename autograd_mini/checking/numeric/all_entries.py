@@ -1,4 +1,4 @@
-"""Estimate and judge every entry at once, then refine the doubtful ones, the worst first."""
+"""Estimate every entry at once, then refine the doubtful ones; `estimates` has the judge."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Numeric derivatives with error bars, from differences at several steps.
+"""Numeric derivatives with error bars, and `Judge`, which decides the verdict of an entry.
 
-The error of a central difference is O(h²) plus noise/h. Combining two or three steps removes the h²
-and h⁴ terms (Richardson). The change that this makes bounds the remaining error. The most certain
-combination is used (Ridders 1982, "Accurate computation of F'(x) and F'(x)F''(x)"). A wide step
-that jumps over a kink or a singularity can look certain and be wrong, so it is dropped as soon as
-narrower steps contradict it.
+Differences at several steps are combined. The error of a central difference is O(h²) plus noise/h.
+Combining two or three steps removes the h² and h⁴ terms (Richardson). The change that this makes
+bounds the remaining error. The most certain combination is used (Ridders 1982, "Accurate
+computation of F'(x) and F'(x)F''(x)"). A wide step that jumps over a kink or a singularity can look
+certain and be wrong, so it is dropped as soon as narrower steps contradict it.
 """
 
 from __future__ import annotations

@@ -510,7 +510,7 @@ class SlopeRefinement:
             self._is_on_stairs()
 
     def _slopes_beside(self, step: float) -> tuple[float, float, float, float, float] | None:
-        """Return least, greatest, left and right slope next to a jump, and their noise."""
+        """Return the least, greatest, left and right slopes next to a jump, and their noise."""
         sides: list[list[Arrays]] = []
         for direction in (-1.0, 1.0):
             near, first = self._line.at(direction * step)
