@@ -415,14 +415,15 @@ def _optimizer_of(
         OperandError: if it is not an optimizer.
         ArgumentError: if it trains none of the model's parameters.
     """
+    kind: object = given
+    if isinstance(kind, type) and issubclass(kind, Optimizer):
+        raise OperandError(
+            f"the optimizer is the class {kind.__name__}, which has no learning rate yet; give an "
+            f"instance: optimizer=am.optim.{kind.__name__}(model, lr=0.1)"
+        )
     made = given
     if made is None:
         made = Adam(model)
-    elif isinstance(made, type) and issubclass(made, Optimizer):
-        raise OperandError(
-            f"the optimizer is the class {made.__name__}, which has no learning rate yet; give an "
-            f"instance: optimizer=am.optim.{made.__name__}(model, lr=0.1)"
-        )
     elif not isinstance(made, Optimizer) and callable(made):
         made = made(model)
     if not isinstance(made, Optimizer):
