@@ -186,6 +186,19 @@ def largest_cycle(graph: dict[str, set[str]]) -> int:
     return largest if largest > 1 else 0
 
 
+def import_graph() -> dict[str, set[str]]:
+    """Return which modules each module imports."""
+    paths = {module_name(path): path for path in files()}
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    return {n: imports_of(n, paths[n], trees[n], set(trees)) for n in trees}
+
+
+def without_doors(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Leave the modules out that show a thing in a notebook: they import what imports them."""
+    doors = {name for name in graph if name.endswith(".display")}
+    return {name: others - doors for name, others in graph.items() if name not in doors}
+
+
 # ── what runs ────────────────────────────────────────────────────────────────────────────────────
 def run(program: str) -> str:
     """Run a program in a new interpreter, and return what it prints."""
@@ -214,13 +227,10 @@ def measure() -> dict[str, float]:
     classes = [n.name for t in trees.values() for n in ast.walk(t) if isinstance(n, ast.ClassDef)]
     names = [*functions, *classes]
     lines: Counter[str] = sum((count_lines(texts[n], trees[n]) for n in trees), Counter())
-    known = set(trees)
-    graph = {n: imports_of(n, paths[n], trees[n], known) for n in trees}
+    graph = import_graph()
     importers = Counter(other for others in graph.values() for other in others)
     any_names = aliases_of_any(trees)
     viz_loads, core_loads = loaded_by("viz"), loaded_by("autograd_mini")
-    doors = {n for n in graph if n.endswith(".display")}  # what shows a thing in a notebook
-    apart = {n: o - doors for n, o in graph.items() if n not in doors}
     found: dict[str, float] = {
         "files": len(trees),
         "lines": sum(lines.values()),
@@ -232,7 +242,7 @@ def measure() -> dict[str, float]:
         "% private names": round(100 * sum(n.startswith("_") for n in names) / len(names), 1),
         "modules with one importer": sum(count == 1 for count in importers.values()),
         "Any in annotations": sum(count_any(tree, any_names) for tree in trees.values()),
-        "largest cycle": largest_cycle(apart),
+        "largest cycle": largest_cycle(without_doors(graph)),
         "modules: import viz": len(viz_loads),
         "modules: import viz, beyond the engine": len(set(viz_loads) - set(core_loads)),
         "modules: import autograd_mini": len(core_loads),

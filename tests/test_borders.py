@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +124,33 @@ def test_engine_and_checker_need_nothing_else(tmp_path: Path) -> None:
     assert "True" in said
     assert "FAILED" in said
     assert str(tmp_path) in said
+
+
+# ── the graph of imports ─────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="module")
+def house() -> Any:
+    """Return the program that measures the structure."""
+    spec = spec_from_file_location("house", ROOT / ".ci" / "house.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_modules_import_each_other_in_a_circle(house: Any) -> None:
+    """Imports in functions, for types and by a name count too."""
+    graph = house.without_doors(house.import_graph())
+    assert len(graph) > 100
+    assert house.largest_cycle(graph) == 0
+    assert house.largest_cycle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == 3
+
+
+def test_imports_go_one_way_between_the_parts(house: Any) -> None:
+    """The core and the operations know no part above them; no part but the doors knows viz."""
+    below = ("autograd_mini.core.", "autograd_mini.ops.")
+    above = ("viz", *(f"autograd_mini.{part}" for part in (*LATER, "cli")))
+    for name, others in house.without_doors(house.import_graph()).items():
+        if name.startswith(below):
+            assert not [x for x in others if x.startswith(above)], name
+        if name.startswith("autograd_mini."):
+            assert not [x for x in others if x.partition(".")[0] == "viz"], name
