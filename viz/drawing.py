@@ -122,11 +122,15 @@ class Drawing:
         return self._dot
 
     @property
+    def drawn(self) -> bytes:
+        """The SVG file as the layout program draws it."""
+        return self._draw_file("svg")
+
+    @property
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
-            drawn = self._draw_file("svg")
-            self._svg = finish_svg(drawn, self.picture, self.dot, follows=self.theme == "auto")
+            self._svg = finish_svg(self.drawn, self.picture, self.dot, follows=self.theme == "auto")
         return self._svg
 
     @property

@@ -39,6 +39,8 @@ Role = Literal[
     "legend",
     "anchor",
     "scale",
+    "entry",
+    "exit",
 ]
 OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
 """The roles of one operation: in the forward, the backward, and the step of an optimizer."""
@@ -46,6 +48,8 @@ SCOPES: Final[frozenset[Role]] = frozenset({"scope", "gradient_scope", "update_s
 """The roles of a folded scope, in the same three phases."""
 BESIDE: Final[frozenset[Role]] = frozenset({"heading", "anchor", "legend", "scale"})
 """The roles of headings and legends, which are not boxes of the graph."""
+PORTS: Final[frozenset[Role]] = frozenset({"entry", "exit"})
+"""The points where arrows enter and leave the picture of one scope."""
 Direction = Literal["TB", "LR"]
 Point = tuple[float, float]
 
@@ -124,6 +128,7 @@ class Arrow:
         output: the index of the result that it carries, if its tail has several results.
         count: how many operands it stands for.
         operand: the place of the operand, "1st" or "2nd", if the order matters.
+        carries: the identity of each tensor that it stands for.
         lit: "failed" if it leads to the operation that raised an error, "path" if it lies on the
             path that is explained.
     """
@@ -139,6 +144,7 @@ class Arrow:
     count: int = 1
     operand: str = ""
     lit: Literal["", "failed", "path"] = ""
+    carries: tuple[Hashable, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

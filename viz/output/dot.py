@@ -47,6 +47,7 @@ faint. No theme replaces these colours."""
 ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 """Texts on a mark. A theme replaces these colours, as it replaces those of the marks."""
 SIDES: Final = ("head", "tail")
+PORT_RANKS: Final = {"entry": "source", "exit": "sink"}
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDE_NODESEP: Final = "0.35"
 """More space between the boxes of a training step, where labels of long arrows stand in a row."""
@@ -88,6 +89,10 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
+    for role, rank in PORT_RANKS.items():
+        names = [box.id for box in picture.boxes if box.role == role]
+        if names:
+            graph.body.append(f"\t{{rank={rank}; {'; '.join(names)}}}\n")
     for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
@@ -135,6 +140,8 @@ def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:
             style["weight"] = "3"  # keeps the line of the computation straight
         end = finishes[place]
         head = boxes[arrow.head]
+        if head.role == "exit":
+            style["dir"] = "none"  # it goes on outside of the scope
         if not end.port and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head
             end = End("n" if picture.direction == "TB" else "w")

@@ -213,10 +213,12 @@ def describe_statistics(value: object) -> str:
         return f"{extent}, empty"
     if array.dtype.kind not in "fciu":
         return f"{extent}, {array.dtype}"
-    bad = array.size - int(np.isfinite(array).sum())
+    ends = array.min(), array.max()  # of real numbers, both are finite only if all are
+    known = array.dtype.kind != "c" and np.isfinite(ends).all()
+    bad = 0 if known else array.size - int(np.isfinite(array).sum())
     if bad:
         return f"{extent}, {bad} of {array.size} are NaN or infinite"
     size = f"{extent}, norm {format_number(norm(array))}"
     if array.dtype.kind == "c":
         return size
-    return f"{size}, from {format_number(array.min())} to {format_number(array.max())}"
+    return f"{size}, from {format_number(ends[0])} to {format_number(ends[1])}"
