@@ -14,7 +14,7 @@ from typing import Any, Final
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Cluster, Picture
+from ..picture import OPERATIONS, PORTS, SCOPES, Arrow, Box, Cell, Cluster, Picture
 from ..style import (
     BOX,
     CHANGED,
@@ -89,10 +89,7 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
-    for role, rank in PORT_RANKS.items():
-        names = [box.id for box in picture.boxes if box.role == role]
-        if names:
-            graph.body.append(f"\t{{rank={rank}; {'; '.join(names)}}}\n")
+    _add_port_ranks(graph, picture)
     for row in rows_of_updates(picture):
         graph.body.append(f"\t{{rank=same; {'; '.join(row)}}}\n")
     return graph
@@ -104,6 +101,21 @@ def spacing(picture: Picture) -> dict[str, str]:
     if any(box.role in TRAINING for box in picture.boxes):
         found["nodesep"] = WIDE_NODESEP
     return found
+
+
+def _add_port_ranks(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Put the ports before or after all other boxes, on a rank of their own."""
+    beside = {arrow.tail for arrow in find_sides(picture)}
+    for role, rank in PORT_RANKS.items():
+        names = [box.id for box in picture.boxes if box.role == role]
+        if not names:
+            continue
+        graph.body.append(f"\t{{rank={rank}; {'; '.join(names)}}}\n")
+        joined = {x.head if role == "entry" else x.tail for x in picture.arrows} | beside
+        for box in picture.boxes:  # others could share the rank, and lines would cross them
+            if box.id not in joined and box.role not in PORTS | {"legend", "scale"}:
+                ends = (names[0], box.id) if role == "entry" else (box.id, names[0])
+                graph.edge(*ends, style="invis", weight="0")
 
 
 def _add_arrows(graph: graphviz.Digraph, picture: Picture) -> None:

@@ -255,9 +255,7 @@ def _add_facts(
         page_state.facts[box] = part_facts(part)
         if part.members[0].kind == "scope":  # a click opens the first of them
             page_state.scopes[box] = places[part.members[0].branch]
-    for branch, cluster in view.builder.clusters.items():
-        if (
-            branch in places and cluster is not None
-        ):  # those of the backward are not; a click does not open them
+    for branch, cluster in view.builder.clusters.items():  # no click opens those of the backward
+        if branch in places and cluster is not None:
             page_state.scopes[cluster] = places[branch]
     page_state.facts |= other_facts(view, page_state.facts)

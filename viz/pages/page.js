@@ -213,7 +213,8 @@
     copy.id = nameOf(number, `e${place}`);
     const beside = places.get(tail).beside === head;
     const shift = places.get(head);
-    if (inside.size) {
+    const isPort = (id) => !data.levels[number].boxes[id] && shape.boxes.get(id).group.matches(".entry, .exit");
+    if (inside.size || isPort(tail) || isPort(head)) {
       const moved = beside
         ? edge.points.map(([x, y]) => [x + shift.dx, y + shift.dy])
         : edge.points.map(([x, y]) => [fx(x), fy(y)]);
@@ -222,6 +223,10 @@
         if (turned) ends.reverse();
         endAt(moved, edge.points, ...ends[0], true, shape, places, inside);
         endAt(moved, edge.points, ...ends[1], false, shape, places, inside);
+      }
+      for (const [id, end] of [[tail, turned ? moved.length - 1 : 0], [head, turned ? 0 : moved.length - 1]]) {
+        const { x, y } = middleOf(places.get(id));
+        if (isPort(id)) moved[end] = [x, y]; // so that the line has no gap
       }
       const [start, ...rest] = moved.map(([x, y]) => `${round(x)},${round(y)}`);
       copy.querySelector("path").setAttribute("d", `M${start}C${rest.join(" ")}`);
@@ -1053,7 +1058,7 @@
     for (const kind of ["lit", "twin", "opens"]) copy.querySelectorAll(`.${kind}`).forEach((x) => x.classList.remove(kind));
     const style = make("style", {}), { fill, stroke } = data.look.cluster;
     style.textContent = `text{font-family:${data.look.font}}.pale{opacity:.28}.ground{fill:${fill};stroke:${stroke}}` +
-      `.gradient-text{fill:${isDark() ? "#e3a3c6" : "#9c3f73"}}.glow{fill:#e69f00;fill-opacity:.22;stroke:#e69f00;stroke-width:2}` +
+      `.gradient-text{fill:${isDark() ? "#e3a3c6" : "#9c3f73"} !important}.glow{fill:#e69f00;fill-opacity:.22;stroke:#e69f00;stroke-width:2}` +
       `.glow.backward{fill:#cc79a7;stroke:#cc79a7}.flow path{stroke:#e69f00;stroke-width:2.4}` +
       `.flow.backward path{stroke:#cc79a7}${isDark() ? darkRules("svg") : ""}`;
     copy.prepend(style);
