@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
 import time
 from contextvars import copy_context
 from functools import cache
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -505,3 +507,317 @@ def test_an_animation_plays_in_a_browser(browser, tmp_path):
     browser.media(prefers_reduced_motion="reduce")
     assert browser.run("document.getAnimations().length") == 0
     assert browser.problems == []
+
+
+# ── scopes, search and links in a browser ────────────────────────────────────────────────────────
+def names(browser: Browser, selector: str) -> list[str]:
+    """Return the accessible names of elements."""
+    found = f"[...document.querySelectorAll({json.dumps(selector)})]"
+    return browser.run(f"{found}.map(g => g.getAttribute('aria-label')).filter(Boolean)")
+
+
+@needs_browser
+def test_any_number_of_scopes_is_open_while_player_and_gradients_stay(opened):
+    page = opened(crossing(), open=0)
+    steps = int(page.run("document.querySelector('#step').max"))
+    assert [name[:11] for name in names(page, ".node.opens")] == ["scope outer", "scope head "]
+    gradients = "[...document.querySelectorAll('.gradient-text')].map(t => t.textContent)"
+    assert all("‖grad‖" in text for text in page.run(gradients))
+    for words in ("scope outer ", "scope a ", "scope b ", "scope head "):
+        page.run(f"document.querySelector('{box(page, words)}').focus()")
+        page.press("Enter")
+    assert sorted(names(page, ".cluster")) == ["scope a", "scope b", "scope head", "scope outer"]
+    assert page.run("document.querySelector('#player').hidden") is False
+    assert int(page.run("document.querySelector('#step').max")) > steps
+    shown = page.run(gradients)
+    assert len(shown) > 8 and all("‖grad‖" in text for text in shown)
+    assert len([text for text in shown if text.endswith(", sum of 3")]) == 3  # w is in three scopes
+    page.press("Backspace")
+    assert names(page, ".cluster") == []
+
+
+@needs_browser
+def test_a_step_keeps_its_place_when_a_scope_opens(opened):
+    page = opened(crossing(), open=0)
+    set_step(page, 1)
+    assert text(page, "#caption").startswith("outer: ")
+    page.run(f"document.querySelector('{box(page, 'scope outer ')}').focus()")
+    page.press("Enter")
+    assert page.run("document.querySelector('#step').value") == "1"
+    assert text(page, "#caption").startswith("a: ")
+    assert page.run("document.querySelectorAll('.glow').length") == 1
+    assert page.run("document.querySelectorAll('.pale').length") > 1
+
+
+@needs_browser
+def test_arrows_of_open_scopes_are_lines_without_a_gap(opened):
+    page = opened(crossing())
+    ends = page.run(
+        """(() => {
+          const point = (path, at) => {
+            const p = path.getPointAtLength(at), m = path.getScreenCTM();
+            return [p.x * m.a + m.e, p.y * m.d + m.f];
+          };
+          const ends = [];
+          for (const edge of document.querySelectorAll('#sheet .edge path')) {
+            ends.push(point(edge, 0), point(edge, edge.getTotalLength()));
+          }
+          const ports = document.querySelectorAll('#sheet .node.entry, #sheet .node.exit');
+          return [...ports].map((port) => {
+            const b = port.getBoundingClientRect(), x = b.x + b.width / 2, y = b.y + b.height / 2;
+            return ends.filter(([p, q]) => Math.hypot(p - x, q - y) < 1.5).length;
+          });
+        })()"""
+    )
+    assert len(ends) > 6 and min(ends) >= 2
+
+
+@needs_browser
+def test_search_finds_what_is_folded_and_opens_it(opened):
+    page = opened(crossing(), open=0)
+    page.press("/")
+    page.type("tanh")
+    found = text(page, "#found")
+    assert found.endswith("folded")
+    assert page.run("document.querySelectorAll('.halo').length") == 1
+    for _ in range(int(found.split()[0])):
+        page.press("Enter")
+    assert "scope a" in names(page, ".cluster")
+    assert any(name.startswith("operation tanh") for name in names(page, ".node"))
+    assert "tanh" in text(page, "#facts")
+    page.press("ArrowDown")
+    assert focus(page).startswith("operation tanh")
+
+
+@needs_browser
+def test_an_address_brings_back_what_was_shown(opened, tmp_path):
+    page = opened(crossing(), open=0)
+    page.run(f"document.querySelector('{box(page, 'scope head ')}').focus()")
+    page.press("Enter")
+    page.press("ArrowDown")
+    page.press("Enter")
+    page.press("t")
+    set_step(page, 2)
+    address = page.run("location.hash")
+    for part in ("open=", "theme=dark", "step=2"):
+        assert part in address
+    page.run("location.hash = ''")
+    page.run("new Promise(done => setTimeout(done, 100))")
+    assert names(page, ".cluster") == []
+    page.run(f"location.hash = {json.dumps(address)}")
+    page.run("new Promise(done => setTimeout(done, 100))")
+    assert names(page, ".cluster") == ["scope head"]
+    assert page.run("document.documentElement.dataset.theme") == "dark"
+    assert page.run("document.querySelector('#step').value") == "2"
+    page.run("location.hash = '#open=99.x.-1&at=nothing&step=many&theme=pink'")
+    page.run("new Promise(done => setTimeout(done, 100))")
+    assert page.problems == []
+
+
+@needs_browser
+def test_a_chosen_box_keeps_its_facts_with_a_link_to_its_line(opened):
+    with am.debug():
+        x = am.tensor(np.ones((2, 3)), name="x")
+        y = np.tanh(x).sum()
+    page = opened(y, source_link="https://host/{path}#L{line}")
+    page.run(f"document.querySelector('{box(page, 'operation tanh')}').focus()")
+    page.press("Enter")
+    page.press("Tab")
+    assert page.run("document.activeElement.href").startswith("https://host/")
+    assert re.search(r"test_viz_page\.py#L\d+$", page.run("document.activeElement.href"))
+    page.press("Escape")
+    assert page.run("document.querySelector('#facts').hidden") is True
+
+
+@needs_browser
+def test_boxes_of_one_weight_light_up_together(opened):
+    page = opened(crossing())
+    page.hover(box(page, "parameter w"))
+    assert page.run("document.querySelectorAll('.twin').length") == 2
+    assert "same tensorin 2 other boxes" in text(page, "#facts")
+    page = opened(crossing(), open=0)
+    page.run(f"document.querySelector('{box(page, 'scope outer ')}').focus()")
+    page.press("Enter")
+    page.run(f"document.querySelector('{box(page, 'scope a ')}').focus()")
+    page.press("Enter")
+    page.press("0")
+    page.hover(box(page, "parameter w"))
+    assert sorted(name.split()[1] for name in names(page, ".twin")) == ["b", "head"]
+
+
+@needs_browser
+@pytest.mark.parametrize("subject", [numbers, crossing])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_picture_is_saved_as_svg_and_png(opened, subject, theme):
+    page = opened(subject())
+    if theme == "dark":
+        page.press("t")
+    page.run("URL.createObjectURL = (blob) => { window.saved = blob; return 'data:,x'; }")
+    page.run("HTMLAnchorElement.prototype.click = function () { window.file = this.download; }")
+    page.press("s")
+    assert focus(page) == "copy-svg"
+    page.press("ArrowDown")
+    page.press("Enter")
+    svg = page.run("window.saved.text()")
+    root = ElementTree.fromstring(svg)
+    title, desc = root[0], root[1]
+    assert title.text.startswith("Computation graph") and desc.text
+    assert root.get("aria-labelledby") == f"{title.get('id')} {desc.get('id')}"
+    assert "tabindex" not in svg and "halo focused" not in svg and "<script" not in svg
+    name = "L" if subject is numbers else "loss"
+    assert page.run("window.file") == f"Computation-graph-of-{name}.svg"
+    page.press("ArrowDown")
+    page.press("ArrowDown")
+    page.press("Enter")
+    page.run(
+        "new Promise(done => { const wait = () => /png|cannot/.test("
+        "document.querySelector('#saved').value) ? done() : setTimeout(wait, 50); wait(); })"
+    )
+    assert text(page, "#saved") == f"saved as Computation-graph-of-{name}.png"
+    assert page.run("window.saved.type") == "image/png" and page.run("window.saved.size") > 5000
+    pixel = page.run(
+        "createImageBitmap(window.saved).then(b => { const c = "
+        "new OffscreenCanvas(b.width, b.height).getContext('2d'); "
+        "c.drawImage(b, 0, 0); return [...c.getImageData(1, 1, 1, 1).data]; })"
+    )
+    assert pixel == ([255, 255, 255, 255] if theme == "light" else [22, 27, 34, 255])
+    page.press("Escape")
+    assert focus(page) == "Copy or save the picture"
+    assert all(address.startswith("data:image/svg+xml") for address in page.requests)
+    page.requests.clear()
+
+
+# ── keyboard, phone and paper ────────────────────────────────────────────────────────────────────
+@needs_browser
+def test_each_region_is_one_stop_of_the_tab_key(opened):
+    page = opened(crossing())
+    page.run("document.querySelector('#search').focus()")
+    stops = []
+    for _ in range(3):
+        page.press("Tab")
+        stops.append(focus(page))
+    assert stops[0] == "Zoom out" and stops[2] == "Step. Space plays."
+    assert stops[1].startswith(("input", "scope", "parameter"))
+    page.press(" ")
+    assert text(page, "#play") == "❚❚"
+    page.press(" ")
+    page.run("document.querySelector('#out').focus()")
+    page.press("ArrowRight")
+    page.press("ArrowRight")
+    assert focus(page) == "Zoom in"
+    page.press("End")
+    page.press("Enter")
+    assert page.run("document.querySelector('#keys').hidden") is False
+
+
+@needs_browser
+def test_arrow_keys_walk_along_the_arrows_and_names_say_what_feeds_a_box(opened):
+    page = opened(crossing())
+    page.run("document.querySelector('#stage').focus()")
+    page.press("Tab")
+    assert focus(page) == "input x 2×3"
+    page.press("ArrowDown")
+    assert focus(page) == "operation @, from w 3×3 shared and x 2×3" or focus(page).startswith(
+        "operation @, from x 2×3 and w 3×3"
+    )
+    page.press("ArrowRight")
+    assert focus(page).startswith("parameter w")
+    page.press("ArrowLeft")
+    page.press("ArrowDown")
+    assert focus(page) == "operation tanh, from @"
+    seen = set()
+    for _ in range(40):
+        seen.add(focus(page))
+        page.press("ArrowDown")
+    assert focus(page).startswith("output loss")
+    for _ in range(40):
+        page.press("ArrowUp")
+    assert focus(page).startswith(("input x", "scope outer"))
+    before = page.run("document.querySelector('#sheet').style.transform")
+    page.press("ArrowRight", shift=True)
+    assert page.run("document.querySelector('#sheet').style.transform") != before
+
+
+@needs_browser
+def test_a_phone_has_room_for_everything(opened):
+    page = opened(crossing())
+    page.size(390, 844)
+    try:
+        page.run("dispatchEvent(new Event('resize'))")
+        assert page.run("document.scrollingElement.scrollWidth") <= 390
+        for selector in ("#search", "#tools button", "#play", "#step"):
+            x, width, height = page.run(
+                f"(b => [b.right, b.width, b.height])(document.querySelector('{selector}')"
+                ".getBoundingClientRect())"
+            )
+            assert x <= 390 and (selector == "#step" or min(width, height) >= 40), selector
+        page.press("s")
+        right = page.run("document.querySelector('#save').getBoundingClientRect().right")
+        assert right <= 390
+        page.press("Escape")
+        page.click(box(page, "operation tanh"))
+        left, right, bottom = page.run(
+            "(b => [b.left, b.right, b.bottom])(document.querySelector('#facts')"
+            ".getBoundingClientRect())"
+        )
+        assert (left, right, bottom) == (0, 390, 844)
+    finally:
+        page.size(1200, 800)
+
+
+@needs_browser
+def test_no_box_is_cut_where_a_printed_page_ends(opened):
+    page = opened(block_page())
+    for _ in range(8):
+        page.run("document.querySelector('.node.opens').focus()")
+        page.press("Enter")
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    edges = page.run(
+        "[...document.querySelectorAll('#pages svg')].map(s => s.getAttribute('viewBox')"
+        ".split(' ').map(Number))"
+    )
+    assert len(edges) > 1
+    spans = page.run(
+        "(() => { const m = document.querySelector('#sheet svg').getScreenCTM().inverse();"
+        "return [...document.querySelectorAll('#sheet .node')].map(g => { const b = "
+        "g.getBoundingClientRect(); return [b.top, b.bottom].map(y => "
+        "new DOMPoint(b.left, y).matrixTransform(m).y) }) })()"
+    )
+    for _, top, _, height in edges[:-1]:
+        assert all(not low < top + height < high for low, high in spans)
+    page.run("dispatchEvent(new Event('afterprint'))")
+    assert page.run("document.querySelectorAll('#pages svg').length") == 0
+    pdf = base64.b64decode(page.call("Page.printToPDF", printBackground=True)["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == len(edges)
+
+
+# ── large graphs ─────────────────────────────────────────────────────────────────────────────────
+@cache
+def wide_page() -> str:
+    """Return a page of a thousand boxes, all of them shown."""
+    total = None
+    for place in range(25):
+        with am.scope(f"branch_{place}"):
+            h = am.tensor(np.ones(3), name=f"x{place}")
+            for turn in range(38):
+                h = np.sin(h) if turn % 2 else h + place
+        total = h if total is None else total + h
+    return viz.page(total.sum(), limit=None, frames=False)
+
+
+@needs_browser
+def test_a_thousand_boxes_answer_at_once(opened):
+    page = opened(wide_page())
+    assert page.run("document.querySelectorAll('#sheet .node.viz-box').length") >= 1000
+    script = """((act) => { const times = []; for (let i = 0; i < 5; i++) {
+      const began = performance.now(); act(i); document.body.getBoundingClientRect();
+      times.push(performance.now() - began); } return Math.min(...times); })"""
+    hover = page.run(
+        f"{script}(i => document.querySelectorAll('#sheet .node.viz-operation')[400 + i]"
+        ".dispatchEvent(new PointerEvent('pointerover', {bubbles: true, clientX: 300})))"
+    )
+    search = page.run(
+        f"{script}(i => {{ const s = document.querySelector('#search'); "
+        "s.value = 'sin'.slice(0, 1 + i % 3); s.dispatchEvent(new Event('input')); })"
+    )
+    assert hover < 50 and search < 100, (hover, search)

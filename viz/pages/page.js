@@ -312,6 +312,7 @@
         viewBox: [x, y, width, height].map(round).join(" "), width: round(width * POINT), height: round(height * POINT),
       });
       svg.append(group);
+      boxes = new Map([...boxes].sort((a, b) => a[1].level - b[1].level)); // outer ones first
       windows = [];
     }
     svg.setAttribute("role", "group");
@@ -725,8 +726,7 @@
     if (group && group.matches(":focus-visible")) halo(group, "halo focused");
   }
 
-  function halo(group, kind) {
-    const box = group.getBBox();
+  function halo(group, kind, box = group.getBBox()) {
     const edge = { x: box.x - 5, y: box.y - 5, width: box.width + 10, height: box.height + 10, rx: 8 };
     make("rect", { ...edge, class: kind }, group);
   }
@@ -736,8 +736,11 @@
     const [back, on] = across ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];
     if (frames.has(name)) {
       if (key !== on && key !== back) return beside(name, key);
-      const inside = [...boxes].filter(([, box]) => box.level === frames.get(name).number);
-      return key === on ? (inside.length ? inside[0][0] : null) : frames.has(`L${frames.get(name).level}`) ? `L${frames.get(name).level}` : null;
+      const { number, level } = frames.get(name);
+      if (key === on) return [...boxes.keys()].find((other) => boxes.get(other).level === number);
+      const entries = Object.values((data.levels[number]?.ports || {}).entry || {});
+      const feeding = entries.flatMap((id) => neighbours(nameOf(number, id), before));
+      return feeding[0] || (frames.has(`L${level}`) ? `L${level}` : null);
     }
     if (key === on) return neighbours(name, after)[0];
     if (key === back) {
@@ -747,7 +750,7 @@
     return beside(name, key);
   }
 
-  // The nearest box at a side: one with a common neighbour if there is any.
+  // The nearest box at a side: one that an arrow joins, then one with a common neighbour, then any.
   function beside(name, key) {
     const sign = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
     const known = boxes.get(name) || frames.get(name), from = middle(known.group);
@@ -755,14 +758,16 @@
       ...neighbours(name, after).flatMap((x) => neighbours(x, before)),
       ...neighbours(name, before).flatMap((x) => neighbours(x, after)),
     ];
-    for (const group of [family, [...boxes.keys()]]) {
+    const joined = frames.has(name) ? [] : [...neighbours(name, before), ...neighbours(name, after)];
+    for (const group of [joined, family, [...boxes.keys()]]) {
       let best = null, least = Infinity;
       for (const other of new Set(group)) {
         if (other === name) continue;
         const to = middle(boxes.get(other).group), [dx, dy] = [to.x - from.x, to.y - from.y];
         const [along, off] = across ? [dy, dx] : [dx, dy];
         const length = Math.abs(along) + 2 * Math.abs(off);
-        if (along * sign > NEAR && length < least) [best, least] = [other, length];
+        const level = group !== joined && group !== family || Math.abs(along) > Math.abs(off);
+        if (level && along * sign > NEAR && length < least) [best, least] = [other, length];
       }
       if (best) return best;
     }
@@ -806,7 +811,9 @@
       if (boxes.has(shown)) marked.set(shown, marked.get(shown) || shown === nameOf(level, id));
       else if (frames.has(shown)) marked.set(shown, true);
     }
-    for (const [name, whole] of marked) halo((boxes.get(name) || frames.get(name)).group, whole ? "halo" : "halo inside");
+    const groups = [...marked.keys()].map((name) => (boxes.get(name) || frames.get(name)).group);
+    const around = groups.map((group) => group.getBBox()); // all before the first change, which is faster
+    [...marked.values()].forEach((whole, i) => halo(groups[i], whole ? "halo" : "halo inside", around[i]));
     const scopes = hits.filter(([level, id]) => frames.has(showing(level, id))).length;
     const hidden = folded - scopes;
     at("found").value = hits.length
@@ -1050,6 +1057,7 @@
     const copy = svg.cloneNode(true);
     copy.setAttribute("xmlns", NAMESPACE);
     copy.setAttribute("role", "img");
+    for (const name of ["style", "aria-label", "aria-description"]) copy.removeAttribute(name);
     copy.classList.remove("lighting");
     copy.querySelectorAll(".halo, .off").forEach((element) => element.remove());
     for (const element of copy.querySelectorAll("[tabindex], [role], [aria-label], [aria-expanded]")) {
@@ -1063,7 +1071,7 @@
       `.flow.backward path{stroke:#cc79a7}${isDark() ? darkRules("svg") : ""}`;
     copy.prepend(style);
     const [x, y, width, height] = numbers(copy.getAttribute("viewBox"));
-    if (ground) style.after(make("rect", { x, y, width, height, style: `fill:${isDark() ? data.look.ground : "#ffffff"}` }));
+    if (ground) style.after(make("rect", { x: x - PAD, y: y - PAD, width: width + 2 * PAD, height: height + 2 * PAD, style: `fill:${isDark() ? data.look.ground : "#ffffff"}` }));
     for (const [tag, text] of [["desc", data.description], ["title", data.title]]) {
       const element = make(tag, { id: `picture-${tag}` });
       element.textContent = text;
