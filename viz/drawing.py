@@ -26,6 +26,7 @@ from .graphs.scalars import scalar_picture, suits_scalar_view
 from .graphs.scopes import Open
 from .output.dot import make_digraph
 from .output.layout import Engine, lay_out, missing_characters, place_in_rows
+from .output.notebook import notebook_bundle
 from .output.svg import finish_svg
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
@@ -204,7 +205,7 @@ class Drawing:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, object]:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        return notebook_bundle(self.svg, repr(self))
 
     def __repr__(self) -> str:
         boxes = sum(box.role not in BESIDE for box in self.picture.boxes)
@@ -376,11 +377,10 @@ def mimebundle(subject: object) -> dict[str, Any]:
 
     A leaf has no graph, so it has only its text, as has everything that cannot be drawn.
     """
-    bundle = {"text/plain": repr(subject)}
+    text = repr(subject)
     if isinstance(subject, Tensor) and subject.is_leaf:
-        return bundle
+        return {"text/plain": text}
     try:
-        bundle["image/svg+xml"] = draw(subject).svg
+        return notebook_bundle(draw(subject).svg, text)
     except AutogradError:
-        return bundle
-    return bundle
+        return {"text/plain": text}

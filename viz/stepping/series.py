@@ -18,9 +18,10 @@ from ..graphs.operations import OperationsView
 from ..graphs.outline import Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.layout import Engine
+from ..output.notebook import notebook_bundle
 from ..picture import Direction, Picture
 from .captions import Step, join_steps
-from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
+from .film import SECONDS_PER_FRAME, Animation, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
 
@@ -46,6 +47,11 @@ class Frame:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
+        return notebook_bundle(self.svg, self.caption)
 
 
 class Frames:
@@ -112,10 +118,11 @@ class Frames:
 
     def animation(
         self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS_PER_FRAME
-    ) -> str:
+    ) -> Animation:
         """Return one SVG that plays the frames, and write it to a path if there is one.
 
-        Readers whose system asks for less motion see the last frame.
+        It is a string, and shows itself in a notebook. Readers whose system asks for less motion
+        see the last frame.
 
         Args:
             path: a file with the suffix .svg.
@@ -137,7 +144,7 @@ class Frames:
             if not target.parent.is_dir():
                 raise PictureError(f"there is no directory {str(target.parent)!r}; create it first")
             write_file(target, text)
-        return text
+        return Animation(text)
 
     def _repr_svg_(self) -> str:
         return self.animation()
@@ -145,7 +152,7 @@ class Frames:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, object]:
-        return {"image/svg+xml": self.animation(), "text/plain": repr(self)}
+        return notebook_bundle(self.animation(), repr(self))
 
     def __repr__(self) -> str:
         return f"<Frames {self.drawing.picture.title!r}: {len(self)} frames>"
