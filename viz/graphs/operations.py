@@ -141,6 +141,8 @@ def part_facts(part: Part, labels: dict[int, str] | None = None) -> Facts:
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
     found.append(("operations", join_list(type_counts, LONGEST_LIST)))
+    line = next((x.line for x in part.operations if x.line), None)
+    found += [("begins at", line)] if line else []
     leaves = _part_parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)

@@ -641,7 +641,7 @@
     };
     for (const number of data.facts[box.facts]) {
       const [label, text] = data.pairs[number];
-      add(label, label === "recorded at" ? linkTo(text) : text);
+      add(label, ["recorded at", "begins at"].includes(label) ? linkTo(text) : text);
     }
     const others = twins(name).length;
     if (others) add("same tensor", others === 1 ? "in 1 other box" : `in ${others} other boxes`);

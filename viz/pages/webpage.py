@@ -26,13 +26,13 @@ from ..overlays import Names
 from ..picture import Direction
 from ..style import CLUSTER, DARK, DARK_PAGE, FONT_FAMILY, OUTSIDE
 from ..texts import clean_text
-from .fold_states import PageState, backward_states, scalar_state
-from .page_data import Data, graph_levels, level_data, state_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autograd_mini.core.arrays import Numbers
+
+    from .page_data import Data
 
 EDITOR: Final = "vscode://file/{path}:{line}"
 LINKS: Final = re.compile(r"(https?|file|[a-z][a-z0-9.+-]*)://", re.I)
@@ -113,6 +113,10 @@ def page(
     Raises:
         PictureError: if the subject cannot be drawn, or `source_link` is no address.
     """
+    # imported here, so that `import viz` does not load what only pages need
+    from .fold_states import PageState, backward_states, scalar_state
+    from .page_data import graph_levels, level_data, state_data
+
     refuse_unknown_options(view, direction, limit, engine)
     _refuse_source_link(source_link)
     graph = None if view == "neurons" or view == "compiled" else find_graph(subject)
