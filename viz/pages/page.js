@@ -181,8 +181,6 @@
     const cluster = make("g", { class: "cluster viz-scope", id: `L${number}` }, frame);
     const look = { x: round(place.x0), y: round(place.y0), width: round(place.x1 - place.x0), height: round(place.y1 - place.y0) };
     make("rect", { ...look, rx: 9, class: "ground" }, cluster);
-    const text = make("text", { x: round(place.x0 + 9), y: round(place.y0 + 14), "font-size": 11, fill: data.look.outside }, cluster);
-    text.textContent = level.name;
     const dx = (place.x0 + place.x1 - bounds.x0 - bounds.x1) / 2, dy = place.y0 + PAD + STRIP - bounds.y0;
     group.setAttribute("transform", `translate(${round(dx)} ${round(dy)})`);
     for (const side of Object.values(ports)) {
@@ -191,6 +189,15 @@
         port.y += dy;
       }
     }
+    // The caption stands at the left, or at the right where lines enter at the left.
+    const length = level.name.length * LETTER + 2 * PAD, lines = [...ports.entry.values()].map((port) => port.x);
+    if (lines.length) lines.push((place.x0 + place.x1) / 2);
+    const right = !across && Math.min(...lines) < place.x0 + length && Math.max(...lines) < place.x1 - length;
+    const text = make("text", {
+      x: round(right ? place.x1 - 9 : place.x0 + 9), y: round(place.y0 + 14), "font-size": 11,
+      "text-anchor": right ? "end" : "start", fill: data.look.outside,
+    }, cluster);
+    text.textContent = level.name;
     frame.append(group);
     frames.set(`L${number}`, { level: up[number][0], id: up[number][1], number, words: level.name, group: cluster });
     return frame;
@@ -342,7 +349,7 @@
     const found = new Map([...svg.querySelectorAll("g[id]")].map((group) => [group.id, group]));
     for (const id of Object.keys(state.boxes)) if (found.has(id)) enlist(root, id, found.get(id));
     for (const [id, words] of Object.entries(state.captions)) {
-      if (found.has(id) && leadsTo(id) !== undefined) frames.set(id, { level: root, id, words, group: found.get(id) });
+      if (found.has(id) && state.next[state.scopes[id]] !== undefined) frames.set(id, { level: root, id, words, group: found.get(id) });
     }
     state.arrows.forEach(([tail, head], place) => {
       join(tail, head, { group: found.get(`e${place}`) || make("g", {}), level: root, place });
@@ -363,7 +370,7 @@
       if (seen.has(next)) continue;
       seen.add(next);
       if (boxes.has(next)) found.add(next);
-      else waiting.push(...(ways.get(next) || []));
+      else waiting.unshift(...(ways.get(next) || [])); // in the order of the operands
     }
     return [...found];
   }
