@@ -139,6 +139,23 @@ def test_alike_scopes_have_one_drawing():
     assert len(data["levels"]) == 7 and len(data["drawings"]) == 2
 
 
+def numbered(count: int = 9):
+    """Return a loss of scopes that differ in the numbers of their names and shapes alone."""
+    total = am.tensor(np.zeros(1), name="start")
+    for place in range(count):
+        with am.scope(f"part_{place}"):
+            weight = am.tensor(np.eye(place + 1), name=f"w{place}", requires_grad=True)
+            total = total + (am.tensor(np.ones(place + 1), name="x") @ weight).sum()
+    return total.sum()
+
+
+def test_scopes_that_differ_in_numbers_alone_have_one_drawing():
+    data = data_of(viz.page(numbered(), frames=False, limit=None))
+    assert len(data["levels"]) == 10 and len(data["drawings"]) == 2
+    texts = [level["texts"] for level in data["levels"][1:]]
+    assert not texts[0] and all(texts[1:])
+
+
 def test_what_repeats_and_what_is_left_out_opens_too():
     h = am.tensor(np.ones((4, 3)), name="x")
     for place in range(200):
@@ -547,6 +564,14 @@ def test_a_step_keeps_its_place_when_a_scope_opens(opened):
     assert text(page, "#caption").startswith("a: ")
     assert page.run("document.querySelectorAll('.glow').length") == 1
     assert page.run("document.querySelectorAll('.pale').length") > 1
+
+
+@needs_browser
+def test_a_drawing_that_scopes_share_is_written_with_the_texts_of_each(opened):
+    page = opened(numbered(), frames=False, limit=None)
+    shown = page.run("[...document.querySelectorAll('#sheet .node text')].map(t => t.textContent)")
+    for place in range(9):
+        assert f"w{place}" in shown and f"{place + 1}×{place + 1}" in shown
 
 
 @needs_browser

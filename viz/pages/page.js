@@ -126,6 +126,7 @@
       if (inside.has(id)) continue;
       const copy = document.importNode(box.group, true), place = places.get(id);
       copy.id = nameOf(number, id);
+      write(copy, (level.texts || {})[id]);
       if (place.dx || place.dy) copy.setAttribute("transform", `translate(${round(place.dx)} ${round(place.dy)})`);
       group.append(copy);
       enlist(number, id, copy);
@@ -140,6 +141,12 @@
     const width = Math.max(bounds.x1 - bounds.x0 + 2 * PAD, caption);
     const height = bounds.y1 - bounds.y0 + 2 * PAD + STRIP;
     return { group, bounds, ports, width, height };
+  }
+
+  // Write the texts of a box or an arrow that differ from those of the drawing.
+  function write(group, lines = []) {
+    const texts = group.querySelectorAll("text");
+    lines.forEach((line, i) => { if (line !== undefined && texts[i]) texts[i].textContent = line; });
   }
 
   const round = (x) => Math.round(x * 100) / 100;
@@ -218,6 +225,7 @@
     const turned = far(first, head) + far(last, tail) < far(first, tail) + far(last, head);
     const copy = document.importNode(edge.group, true);
     copy.id = nameOf(number, `e${place}`);
+    write(copy, [(data.levels[number].labels || {})[place]]);
     const beside = places.get(tail).beside === head;
     const shift = places.get(head);
     const isPort = (id) => !data.levels[number].boxes[id] && shape.boxes.get(id).group.matches(".entry, .exit");

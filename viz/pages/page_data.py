@@ -29,7 +29,7 @@ from ..output.dot import make_digraph
 from ..output.layout import Engine, lay_out
 from ..overlays import Names, measure_overlays, overlay_subjects
 from ..overlays.readings import Overlay, apply_overlays, scaled_values
-from ..picture import BESIDE, PORTS, Box, Direction, Picture, Role
+from ..picture import BESIDE, PORTS, Arrow, Box, Direction, Picture, Role
 from ..reading import has_values
 from ..stepping.captions import Step
 from ..stepping.part_steps import GRADIENT_MARK
@@ -50,6 +50,7 @@ NOISE: Final = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<title>.*?</title>| font-family=\"[^\"]*\"|\n", re.S
 )
 """What an SVG of the layout program has and a page does not need."""
+DIGIT: Final = re.compile("[0-9]")
 Data = dict[str, Any]
 
 
@@ -148,7 +149,7 @@ def level_data(root: Level, has_steps: bool, engine: Engine) -> Data:
         steps = {id(level): LevelSteps(level, history) for level in levels}
     tables = Tables()
     number = {id(level): place for place, level in enumerate(levels)}
-    drawings, drawn = draw_pictures([level.picture for level in levels], engine)
+    drawings, drawn, examples = draw_pictures([level.picture for level in levels], engine)
     shared = Counter(
         name for level in levels for box in level.picture.boxes for name in _tensors(box)
     )
@@ -166,6 +167,7 @@ def level_data(root: Level, has_steps: bool, engine: Engine) -> Data:
             "opens": {box: number[id(child)] for box, child in level.children.items()},
             "name": _level_name(level),
             "ports": _ports(level, tables),
+            **_other_texts(level.picture, examples[drawing]),
         }
         for arrow, carries in zip(data["arrows"], level.picture.arrows, strict=True):
             if {carries.tail, carries.head} & level.children.keys():
@@ -310,10 +312,13 @@ def _strip_tooltips(picture: Picture) -> Picture:
     return replace(picture, boxes=boxes, arrows=arrows, title="")
 
 
-def draw_pictures(pictures: list[Picture], engine: Engine) -> tuple[list[str], list[int]]:
-    """Return the distinct drawings of some pictures, and the number of each picture's drawing.
+def draw_pictures(
+    pictures: list[Picture], engine: Engine
+) -> tuple[list[str], list[int], list[Picture]]:
+    """Return the distinct drawings, the number of each picture's, and the picture drawn in each.
 
-    Small ones are drawn together in a few runs of the layout program.
+    Pictures that differ in digits alone share a drawing, since all digits are equally wide. Small
+    ones are drawn together in a few runs of the layout program.
     """
     numbers: dict[Hashable, int] = {}
     drawn = [numbers.setdefault(_look(picture), len(numbers)) for picture in pictures]
@@ -329,20 +334,58 @@ def draw_pictures(pictures: list[Picture], engine: Engine) -> tuple[list[str], l
             jobs, pool.map(lambda job: _draw([distinct[x] for x in job], engine), jobs), strict=True
         ):
             found |= dict(zip(job, texts, strict=True))
-    return [NOISE.sub("", found[x]) for x in range(len(distinct))], drawn
+    numbered = range(len(distinct))
+    return [NOISE.sub("", found[x]) for x in numbered], drawn, [firsts[x] for x in numbered]
 
 
 def _look(picture: Picture) -> Hashable:
     """Return what decides how a picture is drawn, so that alike scopes have one drawing."""
     boxes = tuple(
-        (x.role, x.lines, x.ordered, x.fill, x.bars, x.swatches, x.first, x.lit, x.cells)
+        (x.role, _without_digits(x), x.ordered, x.fill, x.bars, x.swatches, x.first, x.lit, x.cells)
         for x in picture.boxes
     )
     arrows = tuple(
-        (x.tail, x.head, x.label, x.colour, x.width, x.count, x.operand, x.lit, x.output)
+        (
+            x.tail,
+            x.head,
+            _label_without_digits(x),
+            x.colour,
+            x.width,
+            x.count,
+            x.operand,
+            x.lit,
+            x.output,
+        )
         for x in picture.arrows
     )
     return boxes, arrows, tuple(box.id for box in picture.boxes)
+
+
+def _without_digits(box: Box) -> tuple[str, ...]:
+    """Return the lines of a box with 0 for each digit, where the page can write them again."""
+    if box.cells or box.bars or box.swatches or not all(x.strip() for x in _text_lines(box)):
+        return box.lines
+    return tuple(DIGIT.sub("0", line) for line in box.lines)
+
+
+def _label_without_digits(arrow: Arrow) -> str:
+    """Return the label of an arrow with 0 for each digit, where the page can write it again."""
+    plain = not arrow.operand and "\n" not in arrow.label
+    return DIGIT.sub("0", arrow.label) if plain else arrow.label
+
+
+def _text_lines(box: Box) -> list[str]:
+    """Return the lines of a box as they are drawn."""
+    return [text for line in box.lines for text in line.split("\n")]
+
+
+def _other_texts(picture: Picture, drawn: Picture) -> Data:
+    """Return the texts of a picture that are other ones in its drawing: of boxes and of arrows."""
+    boxes = zip(picture.boxes, drawn.boxes, strict=True)
+    arrows = enumerate(zip(picture.arrows, drawn.arrows, strict=True))
+    texts = {box.id: _text_lines(box) for box, other in boxes if box.lines != other.lines}
+    labels = {place: one.label for place, (one, other) in arrows if one.label != other.label}
+    return {"texts": texts, "labels": labels}
 
 
 def _draw(pictures: list[Picture], engine: Engine) -> list[str]:
