@@ -888,3 +888,15 @@ def test_a_thousand_boxes_answer_at_once(opened):
         "s.value = 'sin'.slice(0, 1 + i % 3); s.dispatchEvent(new Event('input')); })"
     )
     assert hover < 50 and search < 100, (hover, search)
+
+
+@needs_browser
+def test_the_data_of_a_large_page_are_compressed_and_opened_again(opened, monkeypatch):
+    whole = viz.page(crossing(), open=0)
+    monkeypatch.setattr("viz.pages.webpage.LARGE", 1000)
+    small = viz.page(crossing(), open=0)
+    assert 'type="application/gzip"' in small and len(small) < len(whole)
+    assert small == viz.page(crossing(), open=0)
+    page = opened(small)
+    page.run("new Promise(done => setTimeout(done, 300))")
+    assert [name[:11] for name in names(page, ".node.opens")] == ["scope outer", "scope head "]

@@ -1,6 +1,14 @@
 "use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+  const held = document.getElementById("data");
+  const data = JSON.parse(held.type.endsWith("gzip") ? await unzip(held.textContent) : held.textContent);
+
+  // The data of a large page are compressed.
+  async function unzip(letters) {
+    const bytes = Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
   const at = (id) => document.getElementById(id);
   const stage = at("stage"), sheet = at("sheet"), tip = at("facts"), search = at("search");
   const SPACE = 24, LARGEST = 8, SMALLEST = 0.02, READABLE = 0.8, AROUND = 70, STEP = 60, SECONDS = 1.6;

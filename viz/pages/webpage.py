@@ -8,6 +8,7 @@ lets only the script of the page run.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 EDITOR: Final = "vscode://file/{path}:{line}"
 LINKS: Final = re.compile(r"(https?|file|[a-z][a-z0-9.+-]*)://", re.I)
+LARGE: Final = 2_000_000
+"""Data of more letters are compressed in the file; smaller ones can be read as they are."""
 FRAME_HEIGHT: Final = 620
 """The height of a page in a notebook, in pixels."""
 
@@ -176,6 +179,7 @@ def _look() -> Data:
 
 def _fill_template(data: Data) -> str:
     """Return the page with its texts, style, script and data in place."""
+    text = _embed_json(data)
     script = read_resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
@@ -184,7 +188,8 @@ def _fill_template(data: Data) -> str:
         "img-src data: blob:; base-uri 'none'; form-action 'none'",
         "style": read_resource("page.css"),
         "script": script,
-        "data": _embed_json(data),
+        "data": text if len(text) <= LARGE else _compress(text),
+        "kind": "application/json" if len(text) <= LARGE else "application/gzip",
     }
     parts = read_resource("page.html").split("{{")
     rest = (part.partition("}}") for part in parts[1:])
@@ -195,6 +200,11 @@ def _embed_json(data: Mapping[str, object]) -> str:
     """Return JSON that can stand in a page: it has no characters that could end its element."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _compress(text: str) -> str:
+    """Return a text compressed by gzip, in letters; equal texts give equal letters."""
+    return base64.b64encode(gzip.compress(text.encode(), 5, mtime=0)).decode()
 
 
 @cache
