@@ -684,8 +684,11 @@
     tip.hidden = false;
     tip.classList.toggle("chosen", name === chosen);
     const { width, height } = tip.getBoundingClientRect();
-    tip.style.left = `${Math.max(6, Math.min(x + 14, innerWidth - width - 6))}px`;
-    tip.style.top = `${y + 18 + height < innerHeight ? y + 18 : Math.max(6, y - height - 12)}px`;
+    const around = box.group.getBoundingClientRect();
+    const below = y + 18, above = around.top - height - 10;
+    const fits = below + height < innerHeight || above >= 6; // else it stands beside the box
+    tip.style.left = `${Math.max(6, Math.min(fits ? x + 14 : around.right + 14, innerWidth - width - 6))}px`;
+    tip.style.top = `${below + height < innerHeight ? below : fits ? above : Math.max(6, innerHeight - height - 6)}px`;
     light(name);
   }
 
