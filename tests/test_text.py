@@ -163,8 +163,8 @@ def read_page(content: str) -> None:
     assert len(page.scripts) == 2  # the data, and the one script of the page
     (data,) = (script for script in page.scripts if script.lstrip().startswith("{"))
     read_json(data)
-    for state in json.loads(data)["states"]:
-        read_svg(state["svg"])
+    for drawing in json.loads(data)["drawings"]:
+        read_svg(drawing)
 
 
 def read_frames(subject: Any) -> None:

@@ -148,7 +148,7 @@ def test_what_has_a_graph_is_drawn_as_it() -> None:
     step = SimpleNamespace(graph=graph_of(program))
     assert viz.draw(step).svg == viz.draw(program).svg == viz.draw(step.graph).svg
     assert viz.draw(SimpleNamespace(program=program)).svg == viz.draw(program).svg
-    assert set(viz.mimebundle(step)) == {"text/plain", "image/svg+xml"}
+    assert set(viz.mimebundle(step)) == {"text/plain", "text/html", "image/svg+xml"}
 
 
 def test_a_compiled_step_is_drawn_before_and_after_its_passes() -> None:

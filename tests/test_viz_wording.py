@@ -18,7 +18,7 @@ import viz
 from autograd_mini.cli.command import main
 from viz.legend import MEANINGS
 from viz.networks.columns import NAME_GAP
-from viz.picture import BESIDE
+from viz.picture import BESIDE, PORTS
 from viz.wording import language as languages
 from viz.wording.messages import COUNTED, MESSAGES
 from viz.wording.russian import MESSAGES as RUSSIAN
@@ -317,7 +317,7 @@ def test_a_legend_has_a_line_for_each_word_and_is_no_box_of_the_graph() -> None:
 
 
 def test_every_role_of_a_box_has_a_meaning() -> None:
-    roles = set(viz.style.BOX) - BESIDE - {"dot", "error"}
+    roles = set(viz.style.BOX) - BESIDE - PORTS - {"dot", "error"}
     assert roles == set(MEANINGS)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,10 +40,11 @@ from .output.layout import (
     missing_characters,
     place_in_rows,
 )
+from .output.notebook import notebook_bundle
 from .output.svg import finish_svg, read_centres
 from .output.text_formats import write_json, write_mermaid, write_model_explorer
 from .overlays import Names
-from .picture import BESIDE, Direction, Picture
+from .picture import BESIDE, Direction, Picture, Role
 from .reading import scope_of, scope_path
 from .style import FONT_FAMILY, THEMES, ThemeName, apply_theme
 from .texts import clean_text, describe_picture
@@ -159,6 +160,13 @@ class Drawing:
         return theme.apply(source) if isinstance(theme, Theme) else apply_theme(source, theme)
 
     @property
+    def drawn(self) -> bytes:
+        """The SVG file as the layout program draws it."""
+        if self._drawn is None:
+            self._drawn = self._draw_file("svg")
+        return self._drawn
+
+    @property
     def svg(self) -> str:
         """The SVG text, complete as a file."""
         if self._svg is None:
@@ -167,12 +175,10 @@ class Drawing:
 
     def _finish_svg(self, *, follows: bool) -> str:
         """Return the SVG text; `follows` says whether it turns dark on a dark page."""
-        if self._drawn is None:
-            self._drawn = self._draw_file("svg")
         page = self._fitted.page if self._fitted else None
         with use_wording(self._wording):
             return finish_svg(
-                self._drawn,
+                self.drawn,
                 self.picture,
                 self.dot,
                 follows=follows,
@@ -288,7 +294,7 @@ class Drawing:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, object]:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        return notebook_bundle(self.svg, repr(self))
 
     def __repr__(self) -> str:
         boxes = sum(box.role not in BESIDE for box in self.picture.boxes)
@@ -459,8 +465,16 @@ def make_wording(language: str, labels: Mapping[str, str] | None) -> Wording:
     return Wording(language, dict(chosen))
 
 
-def finish_picture(picture: Picture, caption: str | None, legend: bool) -> Picture:
+def finish_picture(
+    picture: Picture, caption: str | None, legend: bool, inside: Iterable[Role] = ()
+) -> Picture:
     """Return a picture with its caption, and with a legend of its roles if that is wanted.
+
+    Args:
+        picture: what is drawn.
+        caption: the text below it.
+        legend: whether there is a legend.
+        inside: further roles that it explains, of boxes that appear in the picture later.
 
     Raises:
         PictureError: for another caption than a text, another legend than True or False.
@@ -472,7 +486,7 @@ def finish_picture(picture: Picture, caption: str | None, legend: bool) -> Pictu
     if caption:
         cleaned = clean_text(caption, LONGEST_CAPTION, MOST_CAPTION_LINES)
         picture = replace(picture, caption=cleaned)
-    return add_legend(picture) if legend else picture
+    return add_legend(picture, inside) if legend else picture
 
 
 def check_labels(chosen: Wording, picture: Picture, subject: object) -> None:
@@ -617,11 +631,10 @@ def mimebundle(subject: object) -> dict[str, Any]:
 
     A leaf has no graph, so it has only its text, as has everything that cannot be drawn.
     """
-    bundle = {"text/plain": repr(subject)}
+    text = repr(subject)
     if isinstance(subject, Tensor) and subject.is_leaf:
-        return bundle
+        return {"text/plain": text}
     try:
-        bundle["image/svg+xml"] = draw(subject).svg
+        return notebook_bundle(draw(subject).svg, text)
     except AutogradError:
-        return bundle
-    return bundle
+        return {"text/plain": text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -36,9 +37,12 @@ GAP: Final = 26.0
 """Between the picture and its legend, where positions are computed."""
 
 
-def add_legend(picture: Picture) -> Picture:
-    """Return a picture with one more box, which explains the roles that occur in it."""
-    present = {box.role for box in picture.boxes}
+def add_legend(picture: Picture, inside: Iterable[Role] = ()) -> Picture:
+    """Return a picture with one more box, which explains the roles that occur in it, or `inside`.
+
+    The roles `inside` are those of boxes that appear in the picture later, as scopes open.
+    """
+    present = {box.role for box in picture.boxes}.union(inside)
     roles = tuple(role for role in MEANINGS if role in present)
     if not roles:
         return picture

@@ -41,6 +41,8 @@ Role = Literal[
     "scale",
     "input_name",
     "class_name",
+    "entry",
+    "exit",
 ]
 OPERATIONS: Final[frozenset[Role]] = frozenset({"operation", "gradient", "update"})
 """The roles of one operation: in the forward, the backward, and the step of an optimizer."""
@@ -50,6 +52,8 @@ BESIDE: Final[frozenset[Role]] = frozenset(
     {"heading", "anchor", "legend", "scale", "input_name", "class_name"}
 )
 """The roles of headings, names beside neurons, and legends, which are not boxes of the graph."""
+PORTS: Final[frozenset[Role]] = frozenset({"entry", "exit"})
+"""The points where arrows enter and leave the picture of one scope."""
 Direction = Literal["TB", "LR"]
 Change = Literal["same", "changed", "new", "gone"]
 """How a thing of two graphs compares."""
@@ -136,6 +140,7 @@ class Arrow:
         output: the index of the result that it carries, if its tail has several results.
         count: how many operands it stands for.
         operand: the place of the operand, "1st" or "2nd", if the order matters.
+        carries: the identity of each tensor that it stands for.
         lit: "failed" if it leads to the operation that raised an error, "path" if it lies on the
             path that is explained.
         change: in the difference of two graphs, whose operand it is.
@@ -153,6 +158,7 @@ class Arrow:
     operand: str = ""
     lit: Literal["", "failed", "path"] = ""
     change: Change | Literal[""] = ""
+    carries: tuple[Hashable, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", replace_hidden(self.label))

@@ -84,3 +84,13 @@ def scope_path(scope: Scope | None) -> str:
         names.append(scope.name)
         scope = scope.parent
     return "/".join(reversed(names))
+
+
+def changed_leaves(graph: Graph) -> set[Key]:
+    """Find the leaves that were assigned after an operation of the graph used them."""
+    return {
+        key(x)
+        for operation in graph.operations
+        for x in operands(operation)
+        if isinstance(x, Tensor) and has_changed(x, operation)
+    }

@@ -88,6 +88,12 @@ def _neuron_attributes(edge: str, fill: str, style: str = "filled", **more: str)
     return _role_attributes("circle", edge, fill, style, **size, **more)
 
 
+PORT: Final = {
+    "shape": "point",
+    "color": "transparent",
+    "fillcolor": "transparent",
+    "width": "0.01",
+}
 BOX: Final[dict[Role, dict[str, str]]] = {
     "input": _role_attributes("box", GREEN, "#e6f5f0", penwidth="2.5"),
     "parameter": _role_attributes("box", BLUE, "#e5f1f8", "rounded,filled", penwidth="1.5"),
@@ -137,6 +143,8 @@ BOX: Final[dict[Role, dict[str, str]]] = {
     "legend": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "scale": {"shape": "plain", "fontcolor": OUTSIDE, "fontsize": "11"},
     "anchor": {"shape": "point", "style": "invis", "width": "0.01"},
+    "entry": PORT,
+    "exit": PORT,
 }
 """Graphviz attributes of each role's box."""
 

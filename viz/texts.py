@@ -74,6 +74,8 @@ def clean_text(text: str, longest: int = LONGEST_NAME, lines: int = 3) -> str:
     >>> clean_text("bell \\x07")
     'bell �'
     """
+    if len(text) <= longest and text.isprintable():
+        return text  # most texts; nothing in them is hidden, and no line ends
     text = text[: longest + 1].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     text = replace_hidden(text)
     *first, last = text.split("\n", lines - 1)
@@ -455,7 +457,8 @@ def mean_and_deviation(value: np.ndarray) -> tuple[float, float]:
     """
     with np.errstate(all="ignore"):
         numbers, exponent = _scale_down(_flatten_to_float64(value))
-        mean, deviation = np.mean(numbers), np.std(numbers)
+        mean = np.add.reduce(numbers) / numbers.size  # np.mean and np.std take three times as long
+        deviation = np.sqrt(np.add.reduce(np.square(numbers - mean)) / numbers.size)
         return float(np.ldexp(mean, exponent)), float(np.ldexp(deviation, exponent))
 
 

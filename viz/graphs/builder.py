@@ -15,7 +15,7 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..picture import Arrow, Box, Cell, Cluster, Direction, Picture, Role
-from ..reading import Key, has_changed, is_assignment, is_number, key, operands, scope_path
+from ..reading import Key, is_assignment, is_number, key, operands, scope_path
 from ..texts import (
     clean_text,
     format_count,
@@ -99,11 +99,13 @@ class Places:
         drawn: id of the box → the leaf that it draws.
         counted: in how many boxes of several leaves a leaf is counted.
         listed: in how many folds it is listed.
+        outside: the leaves that operations outside of the drawn scope take, too.
     """
 
     drawn: dict[str, Key] = field(default_factory=dict)
     counted: Counter[Key] = field(default_factory=Counter)
     listed: Counter[Key] = field(default_factory=Counter)
+    outside: set[Key] = field(default_factory=set)
 
     def marks(self) -> dict[Key, str]:
         """Return leaf → mark, for leaves that are drawn and appear in a further place.
@@ -113,11 +115,15 @@ class Places:
         copies = Counter(self.drawn.values())
         several = [leaf for leaf, count in copies.items() if count > 1]
         shared = say("shared")
-        found = dict.fromkeys((x for x in copies if self.counted[x] or self.listed[x]), shared)
+        found = dict.fromkeys((x for x in copies if self._is_elsewhere(x)), shared)
         if len(several) == 1:
             return found | {several[0]: shared}
         numbered = enumerate(several, start=1)
         return found | {leaf: say("shared {number}", number=place) for place, leaf in numbered}
+
+    def _is_elsewhere(self, leaf: Key) -> bool:
+        """Return whether a leaf is in a place that is no box of it."""
+        return bool(self.counted[leaf] or self.listed[leaf] or leaf in self.outside)
 
     def describe_places(self, leaf: Key, mark: str) -> str:
         """Write in which places a leaf with a mark is."""
@@ -128,6 +134,8 @@ class Places:
             phrases.append(say_count("counted in {n} group of leaves", self.counted[leaf]))
         if self.listed[leaf]:
             phrases.append(say_count("listed in {n} fold", self.listed[leaf]))
+        if leaf in self.outside:
+            phrases.append(say("taken outside of this scope, too"))
         return say("one tensor, {places}", places=", ".join(phrases))
 
 
@@ -136,6 +144,8 @@ MOST_ARROWS: Final = 6
 MOST_NAMES: Final = 3
 """A title names no more outputs than this."""
 NAME_OF_UNNAMED: Final[dict[str, str]] = {"input": "input", "parameter": "parameter"}
+LISTS: Final = {"input": "inputs", "parameter": "parameters", "state": "states"}
+"""What a fold lists → the label of the list."""
 LONGEST_PLACES: Final = 24
 """The operands that one arrow brings are listed in at most this many letters."""
 NUMBER: Final = re.compile(r"\d+")
@@ -154,11 +164,10 @@ class Builder:
     def __init__(self, outline: Outline, title: str, direction: Direction) -> None:
         self.outline = outline
         self.picture = Picture(clean_text(title, 200), direction)
-        self.clusters: dict[Branch, str] = {}
+        self.clusters: dict[Branch, str | None] = {}
         self.lists: dict[str, dict[str, list[str]]] = {}
-        self._changed = changed_leaves(outline.graph)
-        trained = [key(x) for x in outline.graph.parameters]
-        self.all_changed = len(trained) > 1 and self._changed.issuperset(trained)
+        self._changed = outline.changed_leaves
+        self.all_changed = outline.all_changed
         self.places = Places()
         self._leaves: dict[str, tuple[Tensor, int]] = {}
         self._first: dict[Key, str] = {}
@@ -321,7 +330,7 @@ class Builder:
         lines += describe_sharing(part, self.outline)
         arrays = _count_arrays(part)
         lines += [format_count(arrays, "array")] if arrays else []
-        return lines, {f"{noun}s": names for noun, names in found.items()}
+        return lines, {LISTS[noun]: names for noun, names in found.items()}
 
     def add_arrow(
         self,
@@ -332,11 +341,22 @@ class Builder:
         *,
         again: bool = False,
         output: int = 0,
+        carries: Iterable[Hashable] = (),
     ) -> None:
         """Add an arrow; `again` means that the head already takes this tensor."""
         if again:
             self._again.add(len(self.picture.arrows))
-        self.picture.arrows.append(Arrow(tail, head, label, tooltip, output=output))
+        self.picture.arrows.append(
+            Arrow(tail, head, label, tooltip, output=output, carries=tuple(carries))
+        )
+
+    def carry(self, tail: str, head: str, tensors: Iterable[Hashable]) -> None:
+        """Add tensors to those that the first arrow between two boxes carries."""
+        for place, arrow in enumerate(self.picture.arrows):
+            if (arrow.tail, arrow.head) == (tail, head):
+                carries = tuple(dict.fromkeys((*arrow.carries, *tensors)))
+                self.picture.arrows[place] = replace(arrow, carries=carries)
+                return
 
     def finish(self) -> Picture:
         """Add the notes, join arrows where there are too many, and return the picture."""
@@ -374,14 +394,25 @@ class Builder:
             first = arrows[places[0]]
             listed = join_list([clean_text(label, lines=1) for label in labels])
             count_text = format_count(len(places), noun)
-            one = replace(first, label=count_text, tooltip=listed, count=len(places))
+            carries = _union(arrows[place] for place in places)
+            one = replace(
+                first, label=count_text, tooltip=listed, count=len(places), carries=carries
+            )
             yield places[0], replace(one, operand=_operand_range(arrows[place] for place in places))
             return
         for label, count in labels.items():
             place = next(place for place in places if arrows[place].label == label)
-            alike = _operand_range(arrows[x] for x in places if arrows[x].label == label)
-            often = times(label, count).strip()
-            yield place, replace(arrows[place], label=often, count=count, operand=alike)
+            same = [arrows[x] for x in places if arrows[x].label == label]
+            yield (
+                place,
+                replace(
+                    arrows[place],
+                    label=times(label, count).strip(),
+                    count=count,
+                    operand=_operand_range(same),
+                    carries=_union(same),
+                ),
+            )
 
 
 def _mark_operands(picture: Picture) -> list[Arrow]:
@@ -401,8 +432,13 @@ def _mark_operands(picture: Picture) -> list[Arrow]:
         seen[arrow.head] += 1
         known = arrow.operand or ordinal(seen[arrow.head])
         place = known if arrow.head in differ else ""
-        found.append(replace(arrow, operand=place))
+        found.append(replace(arrow, operand=place) if place != arrow.operand else arrow)
     return found
+
+
+def _union(arrows: Iterable[Arrow]) -> tuple[Hashable, ...]:
+    """Return the tensors that some arrows stand for, each once."""
+    return tuple(dict.fromkeys(x for arrow in arrows for x in arrow.carries))
 
 
 def _operand_range(arrows: Iterable[Arrow]) -> str:
@@ -446,16 +482,6 @@ def _count_arrays(part: Part) -> int:
         for operation in part.operations
         for x in operands(operation)
     )
-
-
-def changed_leaves(graph: Graph) -> set[Key]:
-    """Find the leaves that were assigned after an operation of the graph used them."""
-    return {
-        key(x)
-        for operation in graph.operations
-        for x in operands(operation)
-        if isinstance(x, Tensor) and has_changed(x, operation)
-    }
 
 
 def output_index(tensor: Tensor, operation: Operation | None) -> str:

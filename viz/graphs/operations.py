@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -128,17 +128,28 @@ def _result_text(y: Tensor) -> str:
     return f"{text}, {y.dtype}"
 
 
-def part_facts(part: Part) -> Facts:
-    """Return the facts about a part: one operation, or the operations of a fold."""
+def part_facts(part: Part, labels: dict[int, str] | None = None) -> Facts:
+    """Return the facts about a part: one operation, or the operations of a fold.
+
+    Args:
+        part: the part.
+        labels: serial → label of operations that are known, and are added.
+    """
     if part.kind == "operation":
         return operation_facts(part.operations[0])
     few = len(part.operations) <= MOST_SYMBOLS
-    types = Counter(operation_label(x) if few else x.type for x in part.operations)
+    labels = {} if labels is None else labels
+    for x in part.operations if few else ():
+        if x.serial not in labels:
+            labels[x.serial] = operation_label(x)
+    types = Counter(labels[x.serial] if few else x.type for x in part.operations)
     type_counts = [times(name, n) for name, n in types.most_common()]
     found = [("holds", format_count(len(part.operations), "operation"))]
     if part.kind == "scope":
         found.append(("scope", scope_path(part.branch.scope)))
     found.append(("operations", join_list(type_counts, LONGEST_LIST)))
+    line = next((x.line for x in part.operations if x.line), None)
+    found += [("begins at", line)] if line else []
     leaves = _part_parameters(part)
     if leaves:
         size = sum(leaf.size for leaf in leaves)
@@ -156,9 +167,9 @@ def part_facts(part: Part) -> Facts:
     return [(label, clean_text(text, LONGEST)) for label, text in found]
 
 
-def view_facts(view: OperationsView) -> dict[str, Facts]:
-    """Return the facts about each box of a view of operations, by id."""
-    found = {box: part_facts(part) for part, box in view.box_of_part.items()}
+def view_facts(view: OperationsView, labels: dict[int, str] | None = None) -> dict[str, Facts]:
+    """Return the facts about each box of a view of operations, by id; `labels` as in part_facts."""
+    found = {box: part_facts(part, labels) for part, box in view.box_of_part.items()}
     return found | other_facts(view, found)
 
 
@@ -238,6 +249,7 @@ class OperationsView:
         self.leaves_of_lump: dict[str, list[Key]] = {}
         self.box_of_output: list[tuple[Tensor, str]] = []
         self.results_of_fold: dict[str, dict[Key, int]] = {}
+        self.ports: dict[tuple[Literal["entry", "exit"], int], str] = {}
 
     def picture(self) -> Picture:
         """Return the picture."""
@@ -256,7 +268,9 @@ class OperationsView:
         for y, box in self.box_of_output:
             maker = self._box_of_maker(y)
             output = self._output_at(maker, y)
-            self.builder.add_arrow(maker, box, output_index(y, y.op), output=output)
+            index = output_index(y, y.op)
+            self.builder.add_arrow(maker, box, index, output=output, carries=[key(y)])
+        self._add_exits()
         if self.outline.more_outputs:
             self.add_more_outputs()
 
@@ -265,7 +279,25 @@ class OperationsView:
         outputs = self.outline.more_outputs
         box = self.builder.add_more_outputs(outputs)
         for maker in dict.fromkeys(map(self._box_of_maker, outputs)):
-            self.builder.add_arrow(maker, box)
+            carries = [key(y) for y in outputs if self._box_of_maker(y) == maker]
+            self.builder.add_arrow(maker, box, carries=carries)
+
+    def _port(self, role: Literal["entry", "exit"], number: int) -> str:
+        """Return the box of a port; add it if it is missing."""
+        if (role, number) not in self.ports:
+            self.ports[role, number] = self.builder.add_box(role)
+        return self.ports[role, number]
+
+    def _add_exits(self) -> None:
+        """Add the ports where results leave, and the arrows to them."""
+        for part in self.outline.parts:
+            for operation in part.operations if self.outline.leaving else ():
+                for y in operation.outputs:
+                    if key(y) in self.outline.leaving:
+                        maker = self.box_of_part[part]
+                        port = self._port("exit", self.outline.leaving[key(y)])
+                        output = self._output_at(maker, y)
+                        self.builder.add_arrow(maker, port, output=output, carries=[key(y)])
 
     def outside_operands(self, part: Part) -> Iterator[tuple[Operation, int, object]]:
         """Yield the operands that a part takes from outside: operation, position, operand."""
@@ -283,6 +315,9 @@ class OperationsView:
         for operation, position, x in self.outside_operands(part):
             if not isinstance(x, Tensor):
                 fresh[Source(x, [part])] = operation.serial, position
+                continue
+            if key(x) in self.outline.entering:
+                self._port("entry", self.outline.entering[key(x)])
                 continue
             source = self.sources.get((part, key(x)))
             if source is not None and not self._has_box(source):
@@ -436,6 +471,7 @@ class OperationsView:
         if part.kind != "operation":
             lumps |= {box for other, box in self.box_of_part.items() if other.kind == "earlier"}
         seen: set[Key | str] = set()
+        lumped: dict[str, dict[Key, None]] = {}
         for operation, position, x in self.outside_operands(part):
             tail, label = self._arrow_start(part, operation, position, x)
             if tail is None:
@@ -443,10 +479,17 @@ class OperationsView:
             lump = tail in lumps
             once = key(x) if isinstance(x, Tensor) and not lump else tail
             if once in seen and (lump or part.kind != "operation"):
+                if lump and isinstance(x, Tensor):
+                    lumped.setdefault(tail, {})[key(x)] = None
                 continue
             output = self._output_at(tail, x)
-            self.builder.add_arrow(tail, head, label, again=once in seen, output=output)
+            held: Sequence[Key] = [key(x)] if isinstance(x, Tensor) else []
+            held = self.leaves_of_lump.get(tail, held)
+            again = once in seen
+            self.builder.add_arrow(tail, head, label, again=again, output=output, carries=held)
             seen.add(once)
+        for tail, carried in lumped.items():
+            self.builder.carry(tail, head, carried)
 
     def _output_at(self, tail: str, x: Any) -> int:
         """Return the index of the result that an arrow carries, 0 for a leaf.
@@ -467,6 +510,8 @@ class OperationsView:
         """Return the box where an arrow starts, and its label; None for a listed leaf."""
         if not isinstance(x, Tensor):
             return self.arrays[operation.serial, position], ""
+        if key(x) in self.outline.entering:
+            return self._port("entry", self.outline.entering[key(x)]), ""
         before = self.outline.part_of(x)
         if before is not None:
             named = clean_text(label_of(x.name)) if x.name else ""
@@ -509,7 +554,8 @@ class TensorsView(OperationsView):
             )
             maker = self.box_of_part[before]
             output = self._output_at(maker, x)
-            self.builder.add_arrow(maker, found, output_index(x, x.op), output=output)
+            index = output_index(x, x.op)
+            self.builder.add_arrow(maker, found, index, output=output, carries=[key(x)])
         return found
 
 

@@ -11,8 +11,9 @@ a few dozen boxes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Final
@@ -20,10 +21,10 @@ from typing import Final
 import numpy as np
 
 from autograd_mini.core.graph import Graph
-from autograd_mini.core.record import Scope
+from autograd_mini.core.record import Operation, Scope
 from autograd_mini.core.tensor import Tensor
 
-from ..reading import Key, is_assignment, is_number, key, operands
+from ..reading import Key, changed_leaves, is_assignment, is_number, key, operands
 from ..texts import LONGEST_NAME, clean_text, operation_symbol
 from ..wording.language import label_of, say_count
 from .scopes import Branch, Open, Part, ScopeTree, Source, apply_open, common_branch
@@ -319,6 +320,9 @@ class Outline:
         outputs: the output tensors that are shown.
         more_outputs: the output tensors that are only counted.
         changed: the results of assignments: the leaves after a training step.
+        entering: tensor → the number of the port where it enters; only the outline of one scope
+            has ports.
+        leaving: tensor → the number of the port where it leaves.
 
     With `only_loops`, alike scopes of which each has parameters of its own stay apart where there
     is room, so that measures tell of each.
@@ -333,7 +337,10 @@ class Outline:
         only_loops: bool = False,
     ) -> None:
         self.graph = graph
+        self.operations: Sequence[Operation] = graph.operations
         self.tree = ScopeTree(graph)
+        self.entering: dict[Key, int] = {}
+        self.leaving: dict[Key, int] = {}
         outputs = [y for y in graph.outputs if not is_assignment(y.op)]
         shown = len(outputs) if limit is None else max(limit // 4, 1)
         if len(outputs) == shown + 1:
@@ -375,7 +382,7 @@ class Outline:
             listed = set(map(key, self.listed_leaves(part)))
             for leaf in self.leaves(part):
                 name = key(leaf)
-                if name in listed:
+                if name in listed or name in self.entering:
                     continue
                 source, first = latest.get(name, (None, 0))
                 if source is None or (leaf.requires_grad and place - first > NEAR_PARTS):
@@ -445,9 +452,9 @@ class Outline:
         If the operations of a scope do not follow each other, it may have several parts.
         """
         folded: dict[Branch, Part] = {}
-        boxes = {branch: branch.folded_ancestor() for branch in self.tree.branches}
+        boxes = self._folds()
         scattered = False
-        for operation in self.graph.operations:
+        for operation in self.operations:
             branch = self.tree.branch(operation)
             box = boxes.get(branch)
             part = folded.get(box) if box else None
@@ -463,9 +470,24 @@ class Outline:
         if scattered:
             self._divide_scattered()
 
+    def _folds(self) -> Mapping[Branch, Branch | None]:
+        """Return, for each scope, the folded scope that hides it, None if it is open."""
+        return {branch: branch.folded_ancestor() for branch in self.tree.branches}
+
+    @cached_property
+    def changed_leaves(self) -> set[Key]:
+        """The leaves that were assigned after an operation of the graph used them."""
+        return changed_leaves(self.graph)
+
+    @cached_property
+    def all_changed(self) -> bool:
+        """Whether all parameters were assigned since, and there are several."""
+        trained = [key(x) for x in self.graph.parameters]
+        return len(trained) > 1 and self.changed_leaves.issuperset(trained)
+
     def _divide_scattered(self) -> None:
         """Divide the scopes that a path leaves and enters again."""
-        operations = self.graph.operations
+        operations = self.operations
         numbers: dict[Part, int] = {}
         for operation in operations:
             part = self._part_of[operation.serial]

@@ -17,7 +17,7 @@ from typing import Any, Final
 import graphviz
 
 from ..colours import ENOUGH_CONTRAST, channels, contrast
-from ..picture import OPERATIONS, SCOPES, Arrow, Box, Cell, Direction, Picture, Role
+from ..picture import OPERATIONS, PORTS, SCOPES, Arrow, Box, Cell, Direction, Picture, Role
 from ..style import (
     BOX,
     CHANGED,
@@ -62,6 +62,7 @@ ON_MARK: Final = {NONFINITE: ON_NONFINITE, REACHED: ON_REACHED, ZERO: ON_ZERO}
 CLUSTER_MARGIN: Final = float(CLUSTER["margin"]) / 72
 """Between the borders of a scope and of the one around it, in inches."""
 SIDES: Final = ("head", "tail")
+PORT_RANKS: Final = {"entry": "source", "exit": "sink"}
 TRAINING: Final = frozenset({"update", "update_scope"})
 WIDE_NODESEP: Final = "0.35"
 """More space between the boxes of a training step, where labels of long arrows stand in a row."""
@@ -114,6 +115,7 @@ def make_digraph(picture: Picture) -> graphviz.Digraph:
     for box in picture.boxes:
         if box.role in ("scale", "legend") and not picture.placed:
             graph.body.append(f"\t{{rank=sink; {box.id}}}\n")
+    _add_port_ranks(graph, picture)
     add_rows(graph, picture)
     return graph
 
@@ -132,21 +134,41 @@ def spacing(picture: Picture) -> dict[str, str]:
     return found
 
 
+def _add_port_ranks(graph: graphviz.Digraph, picture: Picture) -> None:
+    """Put the ports before or after all other boxes, on a rank of their own."""
+    beside = {arrow.tail for arrow in find_sides(picture)}
+    for role, rank in PORT_RANKS.items():
+        names = [box.id for box in picture.boxes if box.role == role]
+        if not names:
+            continue
+        graph.body.append(f"\t{{rank={rank}; {'; '.join(names)}}}\n")
+        joined = {x.head if role == "entry" else x.tail for x in picture.arrows} | beside
+        for box in picture.boxes:  # others could share the rank, and lines would cross them
+            if box.id not in joined and box.role not in PORTS | {"legend", "scale"}:
+                ends = (names[0], box.id) if role == "entry" else (box.id, names[0])
+                graph.edge(*ends, style="invis", weight="0")
+
+
 def _caption_attributes(picture: Picture) -> dict[str, str]:
     """Return the caption as the label of the graph, below it."""
     if not picture.caption:
         return {}
-    lines = [
-        part
-        for line in picture.caption.split("\n")
-        for part in wrap(line, LONGEST_CAPTION_LINE) or [""]
-    ]
     return {
-        "label": escape_label("\n".join(["", *lines])),
+        "label": escape_label("\n".join(["", *wrap_caption(picture.caption)])),
         "labelloc": "b",
         "fontsize": "13",
         "fontcolor": OUTSIDE,
     }
+
+
+def wrap_caption(caption: str) -> list[str]:
+    """Return the lines of a caption as they are drawn."""
+    return [
+        part
+        for line in caption.split("\n")
+        for part in wrap(line, LONGEST_CAPTION_LINE) or [""]
+        if caption
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +250,8 @@ def _arrow_edges(picture: Picture) -> Iterator[Edge]:
             style["weight"] = weight
         end = finishes[place]
         head = boxes[arrow.head]
+        if head.role == "exit":
+            style["dir"] = "none"  # it goes on outside of the scope
         both = arrow.change in ("new", "gone")  # at one point, the two would hide each other
         if not (end.port or both) and head.role in OPERATIONS and tail.cluster != head.cluster:
             # without a point it may arrive from behind a leaf at the side of its head

@@ -52,7 +52,11 @@ def measure_overlays(names: Names, graph: Graph) -> list[Overlay]:
 
 def add_overlays(picture: Picture, view: OperationsView, found: list[Overlay]) -> Picture:
     """Return a picture with overlays: each adds a line, the first one with a scale fills boxes."""
+    return apply_overlays(picture, overlay_subjects(view), found) if found else picture
+
+
+def overlay_subjects(view: OperationsView) -> dict[str, object]:
+    """Return what the boxes of a view stand for: parts, tensors and arrays."""
     boxes: dict[str, Any] = {box: part for part, box in view.box_of_part.items()}
     boxes |= {box: source.value for source, box in view.box_of_source.items()}
-    boxes |= view.drawn_arrays()
-    return apply_overlays(picture, boxes, found) if found else picture
+    return boxes | view.drawn_arrays()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import ClassVar, Final, Literal
@@ -122,7 +122,11 @@ MEANING: Final = {"origin": "where NaN or infinity arises", "reached": "what it 
 
 
 def apply_overlays(
-    picture: Picture, subjects: dict[str, object], overlays: list[Overlay]
+    picture: Picture,
+    subjects: dict[str, object],
+    overlays: list[Overlay],
+    shared: Sequence[float] = (),
+    first: bool = True,
 ) -> Picture:
     """Return a picture with the readings of some overlays.
 
@@ -130,12 +134,16 @@ def apply_overlays(
         picture: the operations.
         subjects: id of a box → the part, tensor or array that it stands for.
         overlays: each adds a line; the first one with a scale gives the colours.
+        shared: values of other pictures that have the same scale.
+        first: whether the place where a reader looks first can be in this picture.
     """
     readings = [_read_overlay(overlay, subjects) for overlay in overlays]
     coloured = next((i for i, o in enumerate(overlays) if o.scale), None)
     scale = None
+    values: list[float] = []
     if coloured is not None:
         values = [x.value for x in readings[coloured].values() if x.value is not None]
+        values += shared
         scale = scale_of(values, overlays[coloured].scale)
     boxes = []
     for box in picture.boxes:
@@ -145,13 +153,12 @@ def apply_overlays(
                 if place == coloured:
                     box = _fill_box(box, found[box.id], overlays[place], scale)
         boxes.append(box)
-    first = _first_origins(picture, readings)
-    boxes = [replace(box, first=True) if box.id in first else box for box in boxes]
+    origins = _first_origins(picture, readings) if first else set()
+    boxes = [replace(box, first=True) if box.id in origins else box for box in boxes]
     marks = {x.mark for found in readings for x in found.values() if x.mark}
     if scale is not None and coloured is not None:
         boxes.append(_scale_legend(f"n{len(boxes)}", overlays[coloured], scale))
     if coloured is not None:
-        values = [x.value for x in readings[coloured].values() if x.value is not None]
         looks = {x for x in map(overlays[coloured].off_scale_label, values) if x}
         boxes += [_off_scale_legend(f"n{len(boxes)}", looks)] if looks else []
     if marks:
@@ -161,6 +168,15 @@ def apply_overlays(
         if note not in said:
             boxes.append(Box(f"n{len(boxes)}", "legend", (note,)))
     return replace(picture, boxes=boxes)
+
+
+def scaled_values(subjects: dict[str, object], overlays: list[Overlay]) -> list[float]:
+    """Return the values of the overlay that gives the colours, of what these boxes stand for."""
+    coloured = next((overlay for overlay in overlays if overlay.scale), None)
+    if coloured is None:
+        return []
+    found = _read_overlay(coloured, subjects).values()
+    return [reading.value for reading in found if reading.value is not None]
 
 
 def _first_origins(picture: Picture, readings: list[dict[str, Reading]]) -> set[str]:

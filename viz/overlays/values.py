@@ -13,9 +13,9 @@ from autograd_mini.core.tensor import Tensor
 
 from ..backward_pass import find_stale, gradient_notes, visits
 from ..errors import PictureError
-from ..graphs.builder import changed_leaves, output_index
+from ..graphs.builder import output_index
 from ..graphs.scopes import Part
-from ..reading import Key, has_values, is_number, key, operands
+from ..reading import Key, changed_leaves, has_values, is_number, key, operands
 from ..texts import (
     LONGEST_TOOLTIP,
     NUMBERS,

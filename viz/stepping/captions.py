@@ -216,12 +216,14 @@ def describe_statistics(value: object) -> str:
         return say("{shape}, empty", shape=extent)
     if array.dtype.kind not in "fciu":
         return f"{extent}, {array.dtype}"
-    bad = array.size - int(np.isfinite(array).sum())
+    ends = array.min(), array.max()  # of real numbers, both are finite only if all are
+    known = array.dtype.kind != "c" and np.isfinite(ends).all()
+    bad = 0 if known else array.size - int(np.isfinite(array).sum())
     if bad:
         said = "{shape}, {bad} of {all} are NaN or infinite"
         return say(said, shape=extent, bad=bad, all=array.size)
     size = say("{shape}, norm {norm}", shape=extent, norm=format_number(norm(array)))
     if array.dtype.kind == "c":
         return size
-    low, high = format_number(array.min()), format_number(array.max())
+    low, high = map(format_number, ends)
     return f"{size}, {say('from {low} to {high}', low=low, high=high)}"

@@ -15,6 +15,7 @@ from textwrap import wrap
 from typing import Final
 from xml.etree import ElementTree
 
+from ..output.notebook import notebook_bundle
 from ..output.svg import POINT, SVG
 from ..picture import Picture
 from ..style import FONT_FAMILY, OUTSIDE
@@ -39,6 +40,20 @@ NARROWEST: Final = 420.0
 SECONDS_PER_FRAME: Final = 2.0
 LETTER_WIDTH: Final = 0.53
 """About the width of a letter, in font sizes."""
+
+
+class Animation(str):
+    """The text of an animated SVG. In a notebook it shows itself; elsewhere it is a string."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
+        return notebook_bundle(self, repr(self))
+
+    def __repr__(self) -> str:
+        return f"<Animation: an SVG of {len(self) / 1000:,.0f} kB>"
 
 
 class Film:

@@ -46,9 +46,7 @@ class PartSteps:
         self.view = view
         self.outline = view.outline
         self.graph = view.outline.graph
-        if has_values(self.graph):
-            view.builder.notes += gradient_notes(self.graph)
-        self.picture: Picture = view.picture()
+        self.picture: Picture = self.build_picture()
         self.boxes: dict[Part, str] = view.box_of_part
         self.boxes_of_leaf: dict[Key, list[str]] = defaultdict(list)
         for source, box in view.box_of_source.items():
@@ -61,11 +59,17 @@ class PartSteps:
         for place, arrow in enumerate(self.picture.arrows):
             self.entering[arrow.head].append(place)
             self.leaving[arrow.tail].append(place)
-        self.taken = self._results_by_part()
+        self.taken = self.results_by_part()
         self.steps = [*self.forward_steps(), *self.backward_steps()]
-        self._add_gradient_lines()
+        self.add_gradient_lines()
 
-    def _results_by_part(self) -> dict[Part, dict[Key, Tensor]]:
+    def build_picture(self) -> Picture:
+        """Return the picture of the view, with the notes about its gradients."""
+        if has_values(self.graph):
+            self.view.builder.notes += gradient_notes(self.graph)
+        return self.view.picture()
+
+    def results_by_part(self) -> dict[Part, dict[Key, Tensor]]:
         """Return the tensors of each part that others take, or that are outputs."""
         found: dict[Part, dict[Key, Tensor]] = defaultdict(dict)
         for part in self.outline.parts:
@@ -146,22 +150,22 @@ class PartSteps:
         self.sums = {name: Sum(count) for name, count in terms.items()}
         parts = [part for part in reversed(self.outline.parts) if part in groups]
         return [
-            self._first_backward_step(),
+            self.first_backward_step(),
             *(self.backward_step(part, groups[part]) for part in parts),
         ]
 
-    def _first_backward_step(self) -> Step:
+    def first_backward_step(self) -> Step:
         """Return the first step of the backward, which gives each output the gradient 1."""
         start = say("backward starts at the end: ∂L/∂L = 1, L being the sum of the outputs")
         ends = [(y, box) for y, box in self.view.box_of_output if y.requires_grad]
         writings = [
-            Writing(box, "gradient", _gradient_text(norm(np.ones(y.shape)))) for y, box in ends
+            Writing(box, "gradient", write_gradient(norm(np.ones(y.shape)))) for y, box in ends
         ]
         for y in self.graph.outputs:
             if y.requires_grad and y.is_leaf:
                 found = self.sums.setdefault(key(y), Sum(0))
                 found.terms += 1
-                writings += self._add_term(y, np.ones(y.shape))
+                writings += self.add_term(y, np.ones(y.shape))
         boxes = tuple(box for _, box in ends)
         return Step("backward", (start,), boxes, (), tuple(writings))
 
@@ -174,31 +178,31 @@ class PartSteps:
         for visit in group:
             for x in visit.contributions:
                 if x.operand.is_leaf:
-                    writings |= {w.box: w for w in self._add_term(x.operand, x.amount)}
+                    writings |= {w.box: w for w in self.add_term(x.operand, x.amount)}
                 if x.operand.op is None or x.operand.op.serial not in inside:
                     passed[key(x.operand)] = x
-        arriving = self._arriving_norm(part, group)
+        arriving = self.arriving_norm(part, group)
         received = list(passed.values())
-        lines = [self._describe_gradient(x) for x in received[:MOST_TENSORS]]
+        lines = [self.describe_gradient(x) for x in received[:MOST_TENSORS]]
         if len(received) > MOST_TENSORS:
             lines.append(say("… and {rest} more", rest=len(received) - MOST_TENSORS))
         caption = (self._backward_headline(part, group, arriving), *lines)[:MOST_LINES]
         if arriving is not None:
-            writings[box] = Writing(box, "gradient", _gradient_text(arriving))
+            writings[box] = Writing(box, "gradient", write_gradient(arriving))
         writings |= {w.box: w for visit in group for w in self._output_writings(visit)}
         arrows = (*self.entering[box], *self.leaving[box])
         return Step("backward", caption, (box,), arrows, tuple(writings.values()))
 
-    def _add_term(self, leaf: Tensor, amount: Array) -> list[Writing]:
+    def add_term(self, leaf: Tensor, amount: Array) -> list[Writing]:
         """Add a term to the gradient of a leaf; return the new texts of all its boxes."""
         found = self.sums[key(leaf)]
         found.add(amount)
-        text = _gradient_text(norm(found.value)) + found.progress
+        text = write_gradient(norm(found.value)) + found.progress
         if found.count == found.terms:
-            text += _accumulated_gradient(leaf, found.value)
+            text += accumulated_gradient(leaf, found.value)
         return [Writing(box, "gradient", text) for box in self.boxes_of_leaf.get(key(leaf), ())]
 
-    def _describe_gradient(self, passed: Contribution) -> str:
+    def describe_gradient(self, passed: Contribution) -> str:
         """Write the gradient of an operand, and for a leaf, how many of its terms are there."""
         x = passed.operand
         found = self.sums.get(key(x))
@@ -211,12 +215,12 @@ class PartSteps:
         known = zip(visit.operation.outputs, visit.arriving, strict=True)
         arrived = {key(y): g for y, g in known if g is not None}
         return [
-            Writing(box, "gradient", _gradient_text(norm(arrived[key(y)])))
+            Writing(box, "gradient", write_gradient(norm(arrived[key(y)])))
             for y, box in self.view.box_of_output
             if key(y) in arrived
         ]
 
-    def _arriving_norm(self, part: Part, group: list[Visit]) -> float | None:
+    def arriving_norm(self, part: Part, group: list[Visit]) -> float | None:
         """Return the norm of the gradient of all results of a part, None if there is none."""
         wanted = {serial for serial, _ in self.taken.get(part, {})}
         parts = [
@@ -240,7 +244,7 @@ class PartSteps:
         through = say_count("it goes through {n} operation", len(group))
         return f"{self.name(part)}:{size} {through}"
 
-    def _add_gradient_lines(self) -> None:
+    def add_gradient_lines(self) -> None:
         """Give each box with a gradient one more line: its last text, as wide as the widest."""
         last: dict[str, str] = {}
         for step in self.steps:
@@ -283,7 +287,7 @@ class Sum:
         return f", {say_count('{here} of {n} term', self.terms, here=self.count)}"
 
 
-def _accumulated_gradient(leaf: Tensor, gradient: Array) -> str:
+def accumulated_gradient(leaf: Tensor, gradient: Array) -> str:
     """Write the norm of `.grad` if it differs, since calls of backward() add up there."""
     held = leaf.grad
     if not isinstance(held, np.ndarray | np.generic) or held.dtype.kind not in NUMBERS:
@@ -292,6 +296,6 @@ def _accumulated_gradient(leaf: Tensor, gradient: Array) -> str:
     return "" if size == format_number(norm(gradient)) else f"; .grad {size}"
 
 
-def _gradient_text(length: float) -> str:
+def write_gradient(length: float) -> str:
     """Write the norm of a gradient, as a line of its box."""
     return f"{GRADIENT_MARK} {format_number(length)}"

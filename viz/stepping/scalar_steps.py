@@ -10,10 +10,9 @@ from autograd_mini.core.record import Operation
 from autograd_mini.core.tensor import Tensor
 
 from ..backward_pass import Visit, visits
-from ..graphs.builder import changed_leaves
 from ..graphs.scalars import ScalarView, number_cell
 from ..picture import Box, Cell, Picture
-from ..reading import Key, key, operands
+from ..reading import Key, changed_leaves, key, operands
 from ..texts import clean_text, format_number, join_list
 from ..wording.language import label_of, say, say_count
 from .captions import MOST_LINES, Step, Writing, describe_chain_rule, describe_operation, short_name

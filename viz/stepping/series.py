@@ -26,12 +26,13 @@ from ..graphs.outline import Outline
 from ..graphs.scalars import ScalarView, suits_scalar_view
 from ..output.conversion import convert_to_pngs
 from ..output.layout import Engine
+from ..output.notebook import notebook_bundle
 from ..picture import Direction, Picture
 from ..style import ThemeName
 from ..theme import Theme
 from ..wording.language import ENGLISH, Wording, use_wording
 from .captions import Step, join_steps
-from .film import SECONDS_PER_FRAME, Film, add_captions, animate, cut_frame
+from .film import SECONDS_PER_FRAME, Animation, Film, add_captions, animate, cut_frame
 from .part_steps import PartSteps
 from .scalar_steps import ScalarSteps
 
@@ -69,6 +70,11 @@ class Frame:
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
+        return notebook_bundle(self.svg, self.caption)
 
 
 class Frames:
@@ -161,10 +167,11 @@ class Frames:
 
     def animation(
         self, path: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS_PER_FRAME
-    ) -> str:
+    ) -> Animation:
         """Return one SVG that plays the frames, and write a file if there is a path.
 
-        Readers of the SVG whose system asks for less motion see the last frame.
+        It is a string, and shows itself in a notebook. Readers of the SVG whose system asks for
+        less motion see the last frame.
 
         Args:
             path: a file with the suffix .svg; .gif, which Word and PowerPoint play; or .apng or
@@ -195,7 +202,7 @@ class Frames:
                 raise PictureError(f"there is no directory {str(target.parent)!r}; create it first")
             kind = MOVING_SUFFIXES[target.suffix.lower()]
             write_file(target, text if kind == "svg" else self._join_frames(kind, seconds))
-        return text
+        return Animation(text)
 
     def _join_frames(self, kind: MovingFormat, seconds: float) -> bytes:
         """Return the file of a GIF or a moving PNG."""
@@ -210,7 +217,7 @@ class Frames:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, object]:
-        return {"image/svg+xml": self.animation(), "text/plain": repr(self)}
+        return notebook_bundle(self.animation(), repr(self))
 
     def __repr__(self) -> str:
         return f"<Frames {self.drawing.picture.title!r}: {len(self)} frames>"
