@@ -297,11 +297,10 @@ def implements(*functions: object) -> Callable[[Rule], Rule]:
 
     def enter(ours: Rule) -> Rule:
         names = ours.__code__.co_varnames[: ours.__code__.co_argcount]
-        entered = ours
+        entered = name_operations(ours, functions)
         if "out" in names:
             name = getattr(functions[0], "__name__", ours.__name__)
-            entered = _refuse_out(ours, name, names.index("out"))
-        entered = _name_operations(entered, functions)
+            entered = _refuse_out(entered, name, names.index("out"))
         for function in functions:
             table[function] = entered
         return entered
@@ -309,10 +308,17 @@ def implements(*functions: object) -> Callable[[Rule], Rule]:
     return enter
 
 
-def _name_operations(function: Rule, numpys: Sequence[object]) -> Rule:
-    """Return a function whose operations are recorded under its name, if it is a composed one."""
+def name_operations(function: Rule, numpys: Sequence[object]) -> Rule:
+    """Return a function whose operations are recorded under its name, if it is a composed one.
+
+    Args:
+        function: it may open a scope already.
+        numpys: the functions of NumPy for which it is entered.
+    """
     block = getattr(function, "block", None)
-    if type(block) is scope:  # it opens a scope already
+    if isinstance(block, function_scope):
+        return function
+    if type(block) is scope:
         return function_scope(block.name)(function.__wrapped__)  # type: ignore[attr-defined]
     name = next((x.__name__ for x in numpys if hasattr(x, "__name__")), "")
     return function_scope(name)(function) if name in COMPOSED else function

@@ -17,7 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..core.arrays import Array
 from ..core.extraction import read_value, tracing
-from ..core.primitive import Rule, general, implements
+from ..core.primitive import Rule, general, implements, name_operations
 from ..core.record import context, record, value_of
 from ..core.table import Axis
 from ..core.tensor import Tensor
@@ -149,6 +149,8 @@ def implements_by_name(function: Callable[..., object]) -> Callable[[Rule], Rule
     names = argument_names(function)
 
     def enter(ours: Rule) -> Rule:
+        ours = name_operations(ours, [function])
+
         @implements(function)
         @wraps(ours)
         def call(*args: object, **kwargs: object) -> Array:
