@@ -225,3 +225,31 @@ def test_another_page_is_refused(fit: Any) -> None:
 def test_a_web_page_fits_its_window_by_itself(tmp_path: Any) -> None:
     with pytest.raises(viz.PictureError, match="leave fit= out"):
         viz.render(chain(1), tmp_path / "page.html", fit="16:9")
+
+
+def test_a_caption_stands_below_the_picture_on_its_page() -> None:
+    x = am.tensor(np.ones((3, 4)), name="x")
+    subjects = [np.tanh(x), am.nn.MLP([2, 3, 1]), am.tensor(2.0, requires_grad=True) * 3.0]
+    for subject in subjects:
+        for options in ({}, {"legend": True}, {"direction": "LR"}):
+            drawing = viz.draw(subject, fit="16:9", caption="Figure 7. Below it.", **options)
+            root = ElementTree.fromstring(drawing.svg)
+            assert (root.get("width"), root.get("height")) == ("1600", "900")
+            texts = {t.text: float(t.get("y", "nan")) for t in root.iter(f"{SVG}text")}
+            below = texts.pop("Figure 7. Below it.")
+            assert texts and below > max(texts.values())
+            assert drawing.png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("sizes", [[2, 3, 1], [5, 9, 2], [1, 1]])
+def test_neurons_stand_in_the_middle_of_their_page(sizes: list[int]) -> None:
+    root = ElementTree.fromstring(viz.draw(am.nn.MLP(sizes), fit=(900, 500)).svg)
+    left, top, width, height = map(float, root.get("viewBox", "").split())
+    graph = next(g for g in root.iter(f"{SVG}g") if "graph" in g.get("class", "").split())
+    moved = re.search(r"translate\(([-\d.]+)[ ,]+([-\d.]+)\)", graph.get("transform", ""))
+    assert moved is not None
+    dx, dy = map(float, moved.groups())
+    xs = [float(t.get("cx", "nan")) + dx for t in root.iter(f"{SVG}ellipse")]
+    ys = [float(t.get("y", "nan")) + dy for t in root.iter(f"{SVG}text")]
+    assert abs((min(xs) + max(xs)) / 2 - left - width / 2) < width / 20
+    assert abs((min(ys) + max(ys)) / 2 - top - height / 2) < height / 8

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import ceil
 from typing import Any, Final
 
+import graphviz
+
 from .errors import PictureError, SlowLayoutError
-from .output.dot import box_attributes, make_digraph
+from .output.dot import box_attributes, escape_label, make_digraph, wrap_caption
 from .output.layout import Engine, lift_leaves, place_in_rows
 from .output.placement import HALF_LINE, PAD, Placement, add_corners, measure_placed, write_placed
 from .output.wrapping import GAP, HUNG, LANE, Strip, Wrapped, find_strips
 from .picture import Direction, Picture, Point
-from .style import CLUSTER, EDGE, NODE
+from .style import CLUSTER, EDGE, NODE, OUTSIDE
 
 PAGES: Final[dict[str, Point]] = {
     "16:9": (1600.0, 900.0),
@@ -51,6 +53,12 @@ COST_OF_CUT: Final = 0.5
 COST_OF_CROSSING: Final = 0.25
 """What a cut, and an arrow that crosses one, cost in pixels of the text's height."""
 OTHER: Final[dict[Direction, Direction]] = {"TB": "LR", "LR": "TB"}
+CAPTION_SIZE: Final = 18.0
+"""The height of the letters of a caption, in pixels."""
+LETTER_WIDTH: Final = 0.6
+LINE_HEIGHT: Final = 1.2
+"""Of a letter of a caption, and of its lines, where the height of its letters is 1."""
+CAPTION: Final = {"shape": "plaintext", "margin": "0", "style": "", "id": "caption"}
 LARGEST_SIDE: Final = 20_000.0
 CONNECTORS: Final = 40.0
 """About how much room the arrows between pieces need, at either end of a piece, in points."""
@@ -107,6 +115,7 @@ class Fitted:
         scale: pixels on the page for one at natural size.
         text: the height of the smallest text on the page, in pixels.
         score: how good it is; larger texts and fewer cuts are better.
+        corners: of the part of the page above the caption, in points.
     """
 
     picture: Picture
@@ -115,6 +124,7 @@ class Fitted:
     scale: float
     text: float
     score: float
+    corners: tuple[Point, Point]
 
 
 def fit_picture(
@@ -167,15 +177,38 @@ def _warn_of_small_text(found: Fitted, limit: int | None) -> None:
 
 
 def _place_on_page(picture: Picture, page: Page, engine: Engine) -> Fitted:
-    """Return a picture on a page, wrapped as is best."""
+    """Return a picture on a page, wrapped as is best, with its caption below."""
+    lines = wrap_caption(picture.caption, int(page.width / CAPTION_SIZE / LETTER_WIDTH))
+    height = (len(lines) + 1) * CAPTION_SIZE * LINE_HEIGHT if lines else 0.0
+    above, plain = Page(page.width, page.height - height), replace(picture, caption="")
     if picture.placed:
-        return _fit_placed(picture, page, engine)
-    for _ in range(MOST_LIFTS):
-        best, misplaced = _wrap_on_page(picture, page, engine)
-        if not misplaced:
-            break
-        picture = lift_leaves(picture, misplaced)
-    return best
+        found = _fit_placed(plain, above, engine)
+    else:
+        for _ in range(MOST_LIFTS):
+            found, misplaced = _wrap_on_page(plain, above, engine)
+            if not misplaced:
+                break
+            plain = lift_leaves(plain, misplaced)
+    whole = replace(found, picture=replace(found.picture, caption=picture.caption), page=page)
+    return _add_caption(whole, lines, height) if lines else whole
+
+
+def _add_caption(found: Fitted, lines: Sequence[str], height: float) -> Fitted:
+    """Return a fitted picture with the lines of a caption on a strip at the foot of its page."""
+    (x0, y0), (x1, _) = found.corners
+    points = 1 / (PIXELS * found.scale)
+    look = {
+        "label": escape_label("\n".join(lines)),
+        "fontsize": f"{CAPTION_SIZE * points:.2f}",
+        "fontcolor": OUTSIDE,
+        "pos": f"{(x0 + x1) / 2:.2f},{y0 - height * points / 2:.2f}!",
+        **CAPTION,
+    }
+    text = graphviz.Digraph(body=[])
+    text.node("caption", **look)
+    foot = (x0, y0 - height * points)
+    dot = add_corners(found.dot, {"foot": foot}, text.body)
+    return replace(found, dot=dot, text=min(found.text, CAPTION_SIZE))
 
 
 def _wrap_on_page(picture: Picture, page: Page, engine: Engine) -> tuple[Fitted, frozenset[str]]:
@@ -204,7 +237,8 @@ def _wrap_on_page(picture: Picture, page: Page, engine: Engine) -> tuple[Fitted,
         if best is None or (text >= SMALLEST, score) > (best.text >= SMALLEST, best.score):
             low, high = _corners_of_page(placement, page, scale)
             dot = write_placed(picture, edges, placement, low, high)
-            best, misplaced = Fitted(picture, page, dot, scale, text, score), wrong
+            best = Fitted(picture, page, dot, scale, text, score, (low, high))
+            misplaced = wrong
     assert best is not None  # one piece is always tried
     return best, misplaced
 
@@ -214,9 +248,10 @@ def _fit_placed(picture: Picture, page: Page, engine: Engine) -> Fitted:
     source = str(make_digraph(picture).source)
     placement = measure_placed(source, engine)
     scale = _scale_of(placement.size, page)
-    dot = add_corners(source, *_corners_of_page(placement, page, scale))
+    corners = _corners_of_page(placement, page, scale)
     text = _smallest_font(picture) * PIXELS * scale
-    return Fitted(picture, page, dot, scale, text, text)
+    dot = add_corners(source, dict(zip(("low", "high"), corners, strict=True)))
+    return Fitted(picture, page, dot, scale, text, text, corners)
 
 
 def _scale_of(size: Point, page: Page) -> float:

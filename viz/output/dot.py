@@ -161,14 +161,9 @@ def _caption_attributes(picture: Picture) -> dict[str, str]:
     }
 
 
-def wrap_caption(caption: str) -> list[str]:
-    """Return the lines of a caption as they are drawn."""
-    return [
-        part
-        for line in caption.split("\n")
-        for part in wrap(line, LONGEST_CAPTION_LINE) or [""]
-        if caption
-    ]
+def wrap_caption(caption: str, letters: int = LONGEST_CAPTION_LINE) -> list[str]:
+    """Return the lines of a caption as they are drawn, each of at most so many letters."""
+    return [part for line in caption.split("\n") for part in wrap(line, letters) or [""] if caption]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ and `write_placed` returns the DOT text of the result, which the program then dr
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import hypot
 from typing import Final
@@ -25,6 +26,8 @@ LETTER_WIDTH: Final = 5.2
 """About the width of a letter of an arrow's label, in points."""
 HALF_LINE: Final = 6.0
 """Half the height of its line."""
+GIVEN: Final = re.compile(r'^\t(\w+) \[.*?\bpos="([-\d.]+),([-\d.]+)!"', re.MULTILINE)
+"""A box of a DOT text, and its position."""
 POINT: Final = {"shape": "point", "width": "0.01", "height": "0.01", "style": "invis", "label": ""}
 """Attributes of a box that is not seen."""
 
@@ -263,18 +266,27 @@ def write_placed(
 
 
 def measure_placed(source: str, engine: Engine) -> Placement:
-    """Return the corners of a DOT text whose boxes have positions."""
+    """Return the corners of a DOT text whose boxes have positions, in its own coordinates.
+
+    The layout program moves everything, so that the corner at the bottom left is the origin.
+    """
     read = json.loads(lay_out(source, "json0", placed=True, engine=engine))
     x0, y0, x1, y1 = map(float, read["bb"].split(","))
+    given = {name: (float(x), float(y)) for name, x, y in GIVEN.findall(source)}
+    for one in read.get("objects", ()):
+        if one["name"] in given and "pos" in one:
+            x, y = map(float, one["pos"].split(","))
+            left, down = x - given[one["name"]][0], y - given[one["name"]][1]
+            return Placement(low=(x0 - left, y0 - down), high=(x1 - left, y1 - down))
     return Placement(low=(x0, y0), high=(x1, y1))
 
 
-def add_corners(source: str, low: Point, high: Point) -> str:
-    """Return the DOT text of a placed picture with the corners of a page."""
+def add_corners(source: str, corners: Mapping[str, Point], others: Sequence[str] = ()) -> str:
+    """Return the DOT text of a placed picture with corners by name, and other lines."""
     words = "".join(
         f'\tcorner_{name} [shape=point width=0.01 height=0.01 style=invis label="" '
         f'pos="{_write_point(at)}!"]\n'
-        for name, at in (("low", low), ("high", high))
+        for name, at in corners.items()
     )
     head, _, _ = source.rstrip().rpartition("}")
-    return f"{head}{words}}}\n"
+    return f"{head}{words}{''.join(others)}}}\n"
