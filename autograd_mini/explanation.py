@@ -163,8 +163,12 @@ class Explanation:
         """
         from .display import import_viz
 
+        if not self.paths and path == 0:  # none to light
+            return import_viz().draw(self, **options)
         if not _is_whole(path) or not 0 <= path < len(self.paths):
-            raise IndexingError(f"path {path!r} is not told; there are {len(self.paths)}, from 0")
+            raise IndexingError(
+                f"path {path!r} is not told; expected a number from 0 to {len(self.paths) - 1}"
+            )
         return import_viz().draw(replace(self, paths=(self.paths[path],)), **options)
 
     def _repr_mimebundle_(

@@ -269,3 +269,10 @@ def test_the_middle_of_a_long_path_is_counted() -> None:
     assert path.product.count(" · ") == 16
     assert path.product.split(" · ")[8] == "…"
     assert str(am.explain(np.tanh(np.tanh(w)), w)).count("tanh gives") == 2
+
+
+def test_an_explanation_without_paths_is_drawn() -> None:
+    a, b = am.tensor(2.0, requires_grad=True, name="a"), am.tensor(3.0, name="b")
+    explained = am.explain(b * 2.0, a)
+    assert not explained.paths
+    assert explained.draw().svg == viz.draw(explained).svg

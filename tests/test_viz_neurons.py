@@ -327,3 +327,9 @@ def test_functions_and_classes_are_refused_with_the_cure() -> None:
         viz.draw(lambda x: x)
     with pytest.raises(viz.PictureError, match=r"MLP is a class.*viz\.draw\(MLP\(…\)\)"):
         viz.draw(am.nn.MLP)
+
+
+@pytest.mark.parametrize("options", [{"overlay": "values"}, {"overlay": "none"}, {"open": "x"}])
+def test_options_of_operations_are_not_ignored(options: dict[str, str]) -> None:
+    with pytest.raises(viz.PictureError, match="is for views of operations"):
+        viz.draw(am.nn.MLP([2, 2]), **options)  # type: ignore[arg-type]

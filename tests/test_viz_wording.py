@@ -394,3 +394,14 @@ def test_the_command_line_has_the_same_options(tmp_path: Path) -> None:
 def test_neurons_of_a_graph_point_to_the_model() -> None:
     with pytest.raises(viz.PictureError, match=r"view='neurons' draws a model.*viz\.draw\(model\)"):
         viz.draw(loss(), view="neurons")
+
+
+@pytest.mark.parametrize("plural", [lambda n: "x", lambda n: 1 / 0, lambda n: -1, lambda n: True])
+def test_a_plural_that_chooses_no_form_is_refused(plural: Any) -> None:
+    with pytest.raises(viz.PictureError, match=r"plural\(0\)"):
+        viz.add_language("xq", {}, partial=True, plural=plural)
+
+
+def test_english_is_not_replaced() -> None:
+    with pytest.raises(viz.PictureError, match="choose another code"):
+        viz.add_language("en", {"output": "ZZZ"}, partial=True)

@@ -437,7 +437,9 @@ def draw_picture(
     elif view == "compiled":
         picture = compiled_picture(subject, limit, direction or "TB", title)
     elif view == "neurons" or (view is None and graph is None):
-        return _draw_network(subject, sample, direction, limit, title, inputs, classes), dict
+        network = _draw_network(subject, sample, direction, limit, title, inputs, classes)
+        refuse_options_of_operations("neurons", overlay=overlay, open=open)
+        return network, dict
     else:
         graph = _require_graph(graph, subject, sample)
         picture, facts = _draw_graph(graph, view, direction, limit, title, open, overlay)
@@ -504,7 +506,9 @@ def check_labels(chosen: Wording, picture: Picture, subject: object) -> None:
     if unknown:
         drawn = {line for text in picture.texts() for line in text.split("\n")}
         near = get_close_matches(unknown[0], sorted(known or drawn), 3, 0.5)
-        near = near or sorted(known or drawn)[:5]
+        leaves = (*graph.inputs, *graph.parameters) if graph is not None else ()
+        near = near or [x.name for x in leaves if x.name][:5]
+        near = near or sorted(filter(None, known or drawn))[:5]
         raise PictureError(
             f"labels={{{unknown[0]!r:.40}: …}}: no tensor, scope, operation or layer has this "
             f"name; there is {', '.join(f'{name:.40}' for name in near) or 'none with a name'}"

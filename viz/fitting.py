@@ -167,7 +167,8 @@ def fit_picture(
 
 def _warn_of_small_text(found: Fitted, limit: int | None) -> None:
     """Warn that the texts are small, and say what helps."""
-    cure = "give a limit=" if limit is None else "open fewer scopes with open="
+    cure = "open fewer scopes with open=" if found.picture.clusters else "leave direction= out"
+    cure = "give a limit=" if limit is None and not found.picture.placed else cure
     warnings.warn(
         f"the smallest text is {found.text:.1f} px high on a page of {found.page.width:.0f}×"
         f"{found.page.height:.0f} px, less than {SMALLEST:.0f}; {cure}, or fit a larger page",

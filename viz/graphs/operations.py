@@ -402,10 +402,11 @@ class OperationsView:
         self.builder.lists[box] = found
         carried = _find_carried(part)
         if carried:
-            texts = [f"{clean_text(x.name or '')} {value_or_shape(x)}".strip() for x in carried]
-            self.builder.picture.loops.append(
-                Loop(box, join_list([text or say("a number") for text in texts], LONGEST_LOOP))
-            )
+            texts = [
+                f"{clean_text(x.name or '')} {format_shape(x) or say('a number')}".strip()
+                for x in carried
+            ]
+            self.builder.picture.loops.append(Loop(box, join_list(texts, LONGEST_LOOP)))
         return box
 
     def _add_changed(self, part: Part, leaf: Tensor) -> str:
@@ -560,21 +561,22 @@ class TensorsView(OperationsView):
 
 
 def _find_carried(part: Part) -> list[Tensor]:
-    """Return what the last round of a repetition takes from the one before it.
+    """Return what the last round of a repetition takes from the ones before it.
 
     It is empty where some round takes nothing from the one before it.
     """
-    rounds = part.rounds()
+    earlier: set[int] = set()
     found: dict[Key, Tensor] = {}
-    for before, now in pairwise(rounds):
+    for before, now in pairwise(part.rounds()):
         made = {operation.serial for operation in before}
+        earlier |= made
         found = {
             key(x): x
             for operation in now
             for x in operands(operation)
-            if isinstance(x, Tensor) and x.serial in made
+            if isinstance(x, Tensor) and x.serial in earlier
         }
-        if not found:
+        if not any(x.serial in made for x in found.values()):
             return []
     return list(found.values())
 

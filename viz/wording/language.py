@@ -172,6 +172,9 @@ def add_language(
     """
     if not isinstance(code, str) or not code:
         raise PictureError(f"the code of a language is a short text as 'de'; got {code!r:.40}")
+    if code == ENGLISH:
+        raise PictureError("'en' is the language of the messages themselves; choose another code")
+    _check_plural(code, plural)
     found = _read_messages(messages)
     unknown = [key for key in found if key not in MESSAGES]
     if unknown:
@@ -190,6 +193,28 @@ def add_language(
             f"viz.add_language({code!r}, …, partial=True)"
         )
     _languages[code] = Language(found, plural or choose_form)
+
+
+COUNTS: Final = (0, 1, 2, 3, 5, 11, 12, 21, 100, 101)
+"""Counts whose forms differ in some languages."""
+
+
+def _check_plural(code: str, plural: Plural | None) -> None:
+    """Refuse what does not choose a form of a count.
+
+    Raises:
+        PictureError: names a count and what it gives.
+    """
+    for count in COUNTS if plural is not None else ():
+        try:
+            form: object = plural(count)  # type: ignore[misc]
+        except Exception as error:
+            raise PictureError(f"language {code!r}: plural({count}) raises {error!r}") from error
+        if not isinstance(form, int) or isinstance(form, bool) or form < 0:
+            raise PictureError(
+                f"language {code!r}: plural({count}) is {form!r:.40}; expected the place of a "
+                "form, from 0"
+            )
 
 
 def messages(language: str = ENGLISH) -> dict[str, str]:
