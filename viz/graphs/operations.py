@@ -565,19 +565,16 @@ def _find_carried(part: Part) -> list[Tensor]:
 
     It is empty where some round takes nothing from the one before it.
     """
+    rounds = part.rounds()
     earlier: set[int] = set()
-    found: dict[Key, Tensor] = {}
-    for before, now in pairwise(part.rounds()):
+    for before, now in pairwise(rounds):
         made = {operation.serial for operation in before}
         earlier |= made
-        found = {
-            key(x): x
-            for operation in now
-            for x in operands(operation)
-            if isinstance(x, Tensor) and x.serial in earlier
-        }
-        if not any(x.serial in made for x in found.values()):
+        taken = (x for operation in now for x in operands(operation) if isinstance(x, Tensor))
+        if not any(x.serial in made for x in taken):
             return []
+    last = [x for operation in (rounds or [[]])[-1] for x in operands(operation)]
+    found = {key(x): x for x in last if isinstance(x, Tensor) and x.serial in earlier}
     return list(found.values())
 
 
