@@ -12,6 +12,7 @@ from __future__ import annotations
 import linecache
 import os
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,6 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from .. import errors
 from ..archives import write_arrays
 from ..core.arrays import Array
 from ..core.contexts import serials
@@ -457,9 +457,10 @@ class Executable:
         weakref.finalize(self, linecache.cache.pop, filename, None).atexit = False
         namespace: dict[str, Any] = dict(self.source.bound)
         exec(compile(text, filename, "exec"), namespace)
-        for error in vars(errors):  # a function of ours in the source raises its own copy
+        own_errors = vars(sys.modules[CompileError.__module__])
+        for error in own_errors:  # a function of ours in the source raises its own copy
             if f"_{error}" in namespace or error in namespace:
-                namespace[f"_{error}"] = namespace[error] = getattr(errors, error)
+                namespace[f"_{error}"] = namespace[error] = own_errors[error]
         build: Build = namespace["build"]
         return build
 
