@@ -154,3 +154,10 @@ def test_imports_go_one_way_between_the_parts(house: Any) -> None:
             assert not [x for x in others if x.startswith(above)], name
         if name.startswith("autograd_mini."):
             assert not [x for x in others if x.partition(".")[0] == "viz"], name
+
+
+def test_nothing_but_the_command_line_imports_the_package_itself(house: Any) -> None:
+    """It imports its parts by name where they are first used; the other way would be a circle."""
+    graph = house.import_graph()
+    above = {name for name, others in graph.items() if "autograd_mini" in others}
+    assert {x for x in above if x.startswith("autograd_mini.")} <= {"autograd_mini.cli.command"}
